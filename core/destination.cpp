@@ -1,0 +1,243 @@
+#include "core/destination.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdlib>
+#include <memory>
+
+#include "core/error.hpp"
+#include "core/mounts.hpp"
+
+namespace emsn::core {
+
+namespace {
+
+constexpr std::size_t kLongestSuffix = sizeof ".emsn.partial" - 1;
+// SQLite's unix VFS opens names of at most 512 bytes, 8 of which it keeps for "-journal"
+constexpr std::size_t kMostPathBytes = 512 - 8 - kLongestSuffix;
+constexpr mode_t kPrivate = 0600; // until it is published
+constexpr mode_t kModeBits = 07777;
+
+[[noreturn]] void refuse(Errc code, std::string_view path, const std::string &reason) {
+    throw Error(code, "destination '" + std::string(path) + "': " + reason);
+}
+
+struct CFree {
+    void operator()(char *text) const noexcept { std::free(text); }
+};
+
+std::optional<std::string> resolved(const std::string &path) {
+    const std::unique_ptr<char, CFree> real(::realpath(path.c_str(), nullptr));
+    if (!real)
+        return std::nullopt;
+    return std::string(real.get());
+}
+
+std::string folder_of(const std::string &path) {
+    const auto slash = path.rfind('/');
+    if (slash == std::string::npos)
+        return ".";
+    return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string name_of(const std::string &path) {
+    const auto slash = path.rfind('/');
+    return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+void check_words(std::string_view path) {
+    if (path.empty())
+        refuse(Errc::invalid_argument, path, "is empty");
+    if (path.find('\0') != std::string_view::npos)
+        refuse(Errc::invalid_argument, path.substr(0, path.find('\0')), "contains a NUL byte");
+    if (path == ":memory:")
+        refuse(Errc::invalid_argument, path, "is a database in memory, not a file");
+    if (path.starts_with("file:"))
+        refuse(Errc::invalid_argument, path, "is a URI; give a plain path");
+}
+
+// The nearest folder on the way to path that is there.
+std::string nearest_folder(std::string path) {
+    while (!resolved(path) && path != "." && path != "/")
+        path = folder_of(path);
+    return path;
+}
+
+void require_mounted(std::string_view given, const std::string &path) {
+    const std::string folder = nearest_folder(folder_of(path));
+    if (mount_of(folder).mount_point == "/") {
+        refuse(Errc::unavailable, given,
+               "nothing is mounted there: its nearest mount point is / (option require_mount)");
+    }
+}
+
+const char *kind_of(mode_t mode) {
+    if (S_ISDIR(mode))
+        return "is a directory";
+    if (S_ISFIFO(mode))
+        return "is a FIFO";
+    if (S_ISSOCK(mode))
+        return "is a socket";
+    return "is a device";
+}
+
+} // namespace
+
+Destination::Destination(std::string_view path, const DestinationRules &rules,
+                         const std::optional<SourceFile> &source) {
+    check_words(path);
+    resolve(path, rules);
+    check_existing(rules);
+    if (path_.size() > kMostPathBytes)
+        refuse(Errc::invalid_argument, path_, "is too long: at most " + std::to_string(kMostPathBytes) + " bytes");
+    if (name_of(path_).size() > NAME_MAX - kLongestSuffix) {
+        refuse(Errc::invalid_argument, path_,
+               "has too long a file name: at most " + std::to_string(NAME_MAX - kLongestSuffix) + " bytes");
+    }
+    if (source)
+        check_not_source(*source);
+}
+
+void Destination::resolve(std::string_view given, const DestinationRules &rules) {
+    std::string path(given);
+    if (rules.require_mount)
+        require_mounted(given, path);
+    if (rules.follow_symlink) {
+        if (const auto target = resolved(path))
+            path = *target;
+    }
+    const std::string name = name_of(path);
+    if (name.empty() || name == "." || name == "..")
+        refuse(Errc::invalid_argument, given, "is a directory");
+    const auto folder = resolved(folder_of(path));
+    if (!folder) {
+        const int error_number = errno;
+        if (error_number == ENOENT)
+            refuse(Errc::not_found, given, "folder " + folder_of(path) + " does not exist");
+        refuse(errc_of(error_number), given, "folder " + folder_of(path) + ": " + errno_text(error_number));
+    }
+    struct stat st {};
+    if (::stat(folder->c_str(), &st) != 0 || !S_ISDIR(st.st_mode))
+        refuse(Errc::invalid_argument, given, folder_of(path) + " is not a folder");
+    folder_ = *folder;
+    path_ = (folder_ == "/" ? "" : folder_) + "/" + name;
+}
+
+void Destination::check_existing(const DestinationRules &rules) const {
+    struct stat st {};
+    if (::lstat(path_.c_str(), &st) != 0) {
+        if (errno == ENOENT)
+            return;
+        refuse(errc_of(errno), path_, errno_text(errno));
+    }
+    if (S_ISLNK(st.st_mode)) {
+        if (!id_at(path_))
+            refuse(Errc::invalid_argument, path_, "is a dangling symlink");
+        // with follow_symlink it was resolved before: this one appeared since
+        refuse(Errc::invalid_argument, path_,
+               rules.follow_symlink ? "became a symlink" : "is a symlink (option follow_symlink allows it)");
+    }
+    if (!S_ISREG(st.st_mode))
+        refuse(Errc::invalid_argument, path_, kind_of(st.st_mode));
+}
+
+void Destination::check_not_source(const SourceFile &source) const {
+    if (id_at(path_) == source.id)
+        refuse(Errc::invalid_argument, path_, "is the source itself");
+    for (const char *suffix : {"-journal", "-wal", "-shm"}) {
+        if (path_ == source.path + suffix)
+            refuse(Errc::invalid_argument, path_, "belongs to the source " + source.path);
+    }
+    // these names are removed or replaced on the way
+    auto touched = sidecars();
+    touched.insert(touched.end(), {partial_path(), lock_path(), corrupt_path()});
+    for (const std::string &name : touched) {
+        if (id_at(name) == source.id)
+            refuse(Errc::invalid_argument, path_, "would overwrite the source " + name);
+    }
+}
+
+std::vector<std::string> Destination::sidecars() const {
+    return {path_ + "-journal", path_ + "-wal", path_ + "-shm"};
+}
+
+void Destination::require_free(std::int64_t bytes) const {
+    struct statvfs st {};
+    if (::statvfs(folder_.c_str(), &st) != 0)
+        throw_errno("measure free space of", folder_);
+    if (st.f_blocks == 0) // some network file systems do not tell
+        return;
+    const auto blocks = ::geteuid() == 0 ? st.f_bfree : st.f_bavail;
+    const auto free_bytes = static_cast<std::int64_t>(blocks * st.f_frsize);
+    if (free_bytes < bytes) {
+        throw Error(Errc::no_space, "destination '" + path_ + "': file system " + mount_of(folder_).mount_point +
+                                        " has " + std::to_string(free_bytes) + " bytes free, " +
+                                        std::to_string(bytes) + " are needed: " +
+                                        std::to_string(bytes - free_bytes) + " bytes missing");
+    }
+}
+
+PartialFile::PartialFile(const Destination &destination)
+    : destination_(destination), path_(destination.partial_path()) {
+    if (::unlink(path_.c_str()) != 0 && errno != ENOENT)
+        throw_errno("remove leftover", path_);
+    fd_ = Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kPrivate));
+    if (!fd_)
+        throw_errno("create", path_);
+}
+
+PartialFile::~PartialFile() {
+    if (fd_)
+        ::unlink(path_.c_str());
+}
+
+void PartialFile::keep_mode_and_owner(mode_t new_mode, std::vector<std::string> &warnings) const {
+    struct stat old {};
+    struct stat now {};
+    const bool replaces = ::lstat(destination_.path().c_str(), &old) == 0;
+    if (::fstat(fd_.get(), &now) != 0)
+        throw_errno("stat", path_);
+    const auto warn = [&](const char *what) {
+        warnings.push_back(std::string(what) + " of " + destination_.path() + " could not be kept: " + errno_text(errno));
+    };
+    if (replaces && (old.st_uid != now.st_uid || old.st_gid != now.st_gid) &&
+        ::fchown(fd_.get(), old.st_uid, old.st_gid) != 0) {
+        warn("owner");
+    }
+    if (::fchmod(fd_.get(), (replaces ? old.st_mode : new_mode) & kModeBits) != 0)
+        warn("mode");
+}
+
+void PartialFile::rename_to(const std::string &path) {
+    if (::fsync(fd_.get()) != 0)
+        throw_errno("sync", path_);
+    if (::rename(path_.c_str(), path.c_str()) != 0)
+        throw_errno("rename " + path_ + " to", path);
+    fd_.reset();
+    sync_folder(destination_.folder());
+}
+
+void PartialFile::publish(mode_t new_mode, std::vector<std::string> &warnings) {
+    keep_mode_and_owner(new_mode, warnings);
+    rename_to(destination_.path());
+}
+
+void PartialFile::set_aside(const std::string &path) {
+    rename_to(path);
+}
+
+void sync_folder(const std::string &folder) {
+    const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd && errno == EACCES) // a folder to write into but not to list: nothing to sync it by
+        return;
+    if (!fd)
+        throw_errno("open folder", folder);
+    if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
+        throw_errno("sync folder", folder);
+}
+
+} // namespace emsn::core

@@ -1,0 +1,88 @@
+// A file that is replaced as a whole or not at all. Everything that can be wrong with the destination is said
+// before anything is touched; the new content grows in a partial file beside it, which takes its name at the end.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/file_id.hpp"
+#include "core/handle.hpp"
+
+namespace emsn::core {
+
+struct DestinationRules {
+    bool follow_symlink = false; // true: the last part of the path may be a symlink to a file
+    bool require_mount = false;  // true: the nearest mount point must not be /
+};
+
+// The file being copied. It, and what SQLite keeps beside it, can never be the destination.
+struct SourceFile {
+    std::string path; // absolute, symlinks resolved
+    FileId id;
+    mode_t mode = 0;
+};
+
+class Destination {
+  public:
+    // Throws Error{invalid_argument, not_found, permission, unavailable}, each with its own message.
+    // source: nullopt for a database in memory.
+    Destination(std::string_view path, const DestinationRules &rules, const std::optional<SourceFile> &source);
+
+    [[nodiscard]] const std::string &path() const noexcept { return path_; } // absolute, folder's symlinks resolved
+    [[nodiscard]] const std::string &folder() const noexcept { return folder_; }
+    [[nodiscard]] std::string partial_path() const { return path_ + ".emsn.partial"; }
+    [[nodiscard]] std::string lock_path() const { return path_ + ".emsn.lock"; }
+    // Where a copy that failed its verification is kept for people to look at.
+    [[nodiscard]] std::string corrupt_path() const { return path_ + ".corrupt"; }
+    // What SQLite may have left beside a database at path().
+    [[nodiscard]] std::vector<std::string> sidecars() const;
+
+    // Throws Error{no_space} naming the file system and what is missing.
+    void require_free(std::int64_t bytes) const;
+
+  private:
+    void resolve(std::string_view given, const DestinationRules &rules);
+    void check_existing(const DestinationRules &rules) const;
+    void check_not_source(const SourceFile &source) const;
+
+    std::string folder_;
+    std::string path_;
+};
+
+// The partial file: made empty (a leftover of a killed run is removed first), deleted by the destructor unless
+// it was published or set aside.
+class PartialFile {
+  public:
+    explicit PartialFile(const Destination &destination);
+    ~PartialFile();
+    PartialFile(const PartialFile &) = delete;
+    PartialFile &operator=(const PartialFile &) = delete;
+
+    [[nodiscard]] const std::string &path() const noexcept { return path_; }
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+
+    // Syncs the file, gives it mode and owner of the file that stands at the destination (new_mode when none
+    // does), renames it over the destination and syncs the folder. What the file system could not keep is
+    // added to warnings.
+    void publish(mode_t new_mode, std::vector<std::string> &warnings);
+    // Renames it to path instead, replacing what is there.
+    void set_aside(const std::string &path);
+
+  private:
+    void keep_mode_and_owner(mode_t new_mode, std::vector<std::string> &warnings) const;
+    void rename_to(const std::string &path);
+
+    const Destination &destination_;
+    std::string path_;
+    Fd fd_;
+};
+
+// Makes changes of names in the folder durable. A file system that cannot is left alone.
+void sync_folder(const std::string &folder);
+
+} // namespace emsn::core

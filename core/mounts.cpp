@@ -1,0 +1,150 @@
+#include "core/mounts.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include "core/error.hpp"
+
+namespace emsn::core {
+
+namespace {
+
+// Space, tab, newline and backslash stand as \ooo in mountinfo.
+std::string unescape(std::string_view field) {
+    const auto is_octal = [](char c) { return c >= '0' && c <= '7'; };
+    std::string out;
+    for (std::size_t i = 0; i < field.size(); ++i) {
+        if (field[i] == '\\' && i + 3 < field.size() && is_octal(field[i + 1]) && is_octal(field[i + 2]) &&
+            is_octal(field[i + 3])) {
+            out.push_back(static_cast<char>((field[i + 1] - '0') * 64 + (field[i + 2] - '0') * 8 + field[i + 3] - '0'));
+            i += 3;
+        } else {
+            out.push_back(field[i]);
+        }
+    }
+    return out;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+    std::vector<std::string_view> parts;
+    while (!text.empty()) {
+        const auto end = std::min(text.find(separator), text.size());
+        parts.push_back(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return parts;
+}
+
+bool has_option(std::string_view options, std::string_view name) {
+    const auto words = split(options, ',');
+    return std::find(words.begin(), words.end(), name) != words.end();
+}
+
+// 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+// (1)(2)(3)   (4)   (5)      (6)      (7)   (8) (9)   (10)         (11)
+Mount parse_line(std::string_view line) {
+    const auto fields = split(line, ' ');
+    const auto dash = std::find(fields.begin() + std::min<std::ptrdiff_t>(6, std::ssize(fields)), fields.end(), "-");
+    Mount mount;
+    if (fields.size() < 9 || std::distance(dash, fields.end()) < 3 ||
+        std::from_chars(fields[0].data(), fields[0].data() + fields[0].size(), mount.id).ec != std::errc{}) {
+        throw Error(Errc::internal, "parse mountinfo: line not understood: " + std::string(line));
+    }
+    mount.device_id = fields[2];
+    mount.mount_point = unescape(fields[4]);
+    mount.fs_type = unescape(dash[1]);
+    mount.device = unescape(dash[2]);
+    // the mount can be read-only, or the file system below it, as after an error
+    const auto super_options = std::distance(dash, fields.end()) > 3 ? dash[3] : std::string_view();
+    mount.read_only = has_option(fields[5], "ro") || has_option(super_options, "ro");
+    return mount;
+}
+
+Filesystem measure(const Mount &mount) {
+    Filesystem row{mount, std::nullopt, std::nullopt};
+    struct statvfs st {};
+    if (::statvfs(mount.mount_point.c_str(), &st) != 0) {
+        row.error = "statvfs " + mount.mount_point + ": " + errno_text(errno);
+        return row;
+    }
+    const auto bytes = [&](fsblkcnt_t blocks) { return static_cast<std::int64_t>(blocks * st.f_frsize); };
+    Usage usage;
+    usage.total_bytes = bytes(st.f_blocks);
+    usage.used_bytes = bytes(st.f_blocks - st.f_bfree);
+    usage.available_bytes = bytes(st.f_bavail);
+    const auto reachable = static_cast<double>(usage.used_bytes) + static_cast<double>(usage.available_bytes);
+    if (reachable > 0)
+        usage.used_percent = std::round(1000.0 * static_cast<double>(usage.used_bytes) / reachable) / 10.0;
+    usage.inodes_total = static_cast<std::int64_t>(st.f_files);
+    usage.inodes_used = static_cast<std::int64_t>(st.f_files - st.f_ffree);
+    row.usage = usage;
+    return row;
+}
+
+} // namespace
+
+std::vector<Mount> parse_mountinfo(std::string_view text) {
+    std::vector<Mount> mounts;
+    for (const auto line : split(text, '\n')) {
+        if (!line.empty())
+            mounts.push_back(parse_line(line));
+    }
+    return mounts;
+}
+
+std::vector<Mount> system_mounts() {
+    constexpr const char *kPath = "/proc/self/mountinfo";
+    std::ifstream in(kPath);
+    const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    if (text.empty())
+        throw Error(Errc::io, std::string("read ") + kPath + ": nothing there");
+    return parse_mountinfo(text);
+}
+
+std::vector<Filesystem> filesystems(const std::vector<Mount> &mounts) {
+    std::vector<Mount> visible;
+    std::set<std::string> points;
+    for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) { // a later mount hides an earlier one
+        if (points.insert(mount->mount_point).second)
+            visible.push_back(*mount);
+    }
+    std::sort(visible.begin(), visible.end(), [](const Mount &a, const Mount &b) {
+        return a.mount_point.size() != b.mount_point.size() ? a.mount_point.size() < b.mount_point.size()
+                                                             : a.mount_point < b.mount_point;
+    });
+    std::vector<Filesystem> rows;
+    std::set<std::string> devices;
+    for (const Mount &mount : visible) {
+        if (devices.contains(mount.device_id))
+            continue;
+        Filesystem row = measure(mount);
+        if (row.usage && row.usage->total_bytes == 0) // a pseudo file system: proc, sysfs, cgroup
+            continue;
+        devices.insert(mount.device_id);
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+Mount mount_of(const std::string &path) {
+    struct statx st {};
+    if (::statx(AT_FDCWD, path.c_str(), 0, STATX_MNT_ID, &st) != 0)
+        throw_errno("find the mount of", path);
+    if ((st.stx_mask & STATX_MNT_ID) == 0)
+        throw Error(Errc::unsupported, "find the mount of " + path + ": needs Linux 5.8 or later");
+    for (const Mount &mount : system_mounts()) {
+        if (mount.id == static_cast<std::int64_t>(st.stx_mnt_id))
+            return mount;
+    }
+    throw Error(Errc::unsupported, "find the mount of " + path + ": it lies outside this process's root");
+}
+
+} // namespace emsn::core

@@ -1,0 +1,50 @@
+// Mounted file systems: what is mounted where (/proc/self/mountinfo, proc(5)) and how full it is (statvfs(3)).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace emsn::core {
+
+struct Mount {
+    std::int64_t id = 0;     // mount ID of mountinfo and statx(2)
+    std::string device_id;   // "major:minor": the same for two mounts of one file system
+    std::string mount_point; // absolute, unescaped
+    std::string fs_type;
+    std::string device; // what was mounted: /dev/sda1, server:/share, tmpfs
+    bool read_only = false;
+};
+
+struct Usage {
+    std::int64_t total_bytes = 0;
+    std::int64_t used_bytes = 0;
+    std::int64_t available_bytes = 0; // for users other than root
+    double used_percent = 0;          // used / (used + available), as df(1); 0 to 100, one decimal
+    std::int64_t inodes_total = 0;    // 0 where the file system does not count them
+    std::int64_t inodes_used = 0;
+};
+
+struct Filesystem {
+    Mount mount;
+    std::optional<Usage> usage;       // nullopt: see error
+    std::optional<std::string> error; // why usage is not known
+};
+
+// Parses the text of a mountinfo file; lines it cannot read are an Error{internal} naming the line.
+[[nodiscard]] std::vector<Mount> parse_mountinfo(std::string_view text);
+
+// The mounts of this process now. Throws Error{io} when /proc is not there.
+[[nodiscard]] std::vector<Mount> system_mounts();
+
+// One row per file system that has space of its own, as df(1) chooses them: not the kernel's pseudo file
+// systems, not what is hidden under a later mount, one mount point (the shortest) for each device.
+[[nodiscard]] std::vector<Filesystem> filesystems(const std::vector<Mount> &mounts);
+
+// The mount that holds the file or directory at path, by the kernel's own mount ID.
+// Throws Error when path cannot be reached or the kernel (before 5.8) does not tell.
+[[nodiscard]] Mount mount_of(const std::string &path);
+
+} // namespace emsn::core

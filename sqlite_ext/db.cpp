@@ -1,0 +1,86 @@
+#include "sqlite_ext/db.hpp"
+
+#include "sqlite_ext/guard.hpp"
+
+namespace emsn::sqlite {
+
+SqliteError::SqliteError(int sqlite_code, const std::string &message)
+    : core::Error(errc_of(sqlite_code), message), sqlite_code_(sqlite_code) {}
+
+void throw_sqlite(sqlite3 *db, const std::string &what) {
+    throw SqliteError(sqlite3_extended_errcode(db), what + ": " + sqlite3_errmsg(db));
+}
+
+Db open_file(const std::string &path, int flags, const char *vfs) {
+    sqlite3 *raw = nullptr;
+    const int code = sqlite3_open_v2(path.c_str(), &raw, flags, vfs);
+    Db db(raw); // also when it failed
+    if (code != SQLITE_OK) {
+        if (raw == nullptr)
+            throw std::bad_alloc();
+        throw_sqlite(raw, "open " + path);
+    }
+    sqlite3_extended_result_codes(raw, 1);
+    return db;
+}
+
+Statement::Statement(sqlite3 *db, const std::string &sql) : db_(db) {
+    sqlite3_stmt *raw = nullptr;
+    if (sqlite3_prepare_v2(db, sql.c_str(), -1, &raw, nullptr) != SQLITE_OK)
+        throw_sqlite(db, sql);
+    statement_.reset(raw);
+}
+
+bool Statement::step() {
+    switch (sqlite3_step(statement_.get())) {
+    case SQLITE_ROW:
+        return true;
+    case SQLITE_DONE:
+        return false;
+    default:
+        throw_sqlite(db_, sqlite3_sql(statement_.get()));
+    }
+}
+
+std::int64_t Statement::integer(int column) const {
+    return sqlite3_column_int64(statement_.get(), column);
+}
+
+std::string Statement::text(int column) const {
+    const auto *text = sqlite3_column_text(statement_.get(), column);
+    if (text == nullptr)
+        return {};
+    return {reinterpret_cast<const char *>(text),
+            static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+}
+
+void execute(sqlite3 *db, const std::string &sql) {
+    Statement statement(db, sql);
+    while (statement.step()) {
+    }
+}
+
+std::int64_t query_integer(sqlite3 *db, const std::string &sql) {
+    Statement statement(db, sql);
+    return statement.step() ? statement.integer(0) : 0;
+}
+
+std::string quoted(const std::string &name) {
+    std::string out = "\"";
+    for (const char c : name)
+        out.append(c == '"' ? 2 : 1, c);
+    return out + "\"";
+}
+
+std::string schema_text(sqlite3 *db, const std::string &schema) {
+    constexpr int kColumns = 5;
+    Statement rows(db, "SELECT type, name, tbl_name, rootpage, sql FROM " + quoted(schema) + ".sqlite_schema");
+    std::string text;
+    while (rows.step()) {
+        for (int column = 0; column < kColumns; ++column)
+            text.append(rows.text(column)).push_back('\0');
+    }
+    return text;
+}
+
+} // namespace emsn::sqlite

@@ -1,0 +1,68 @@
+// Owners of SQLite handles, and statements that throw.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/error.hpp"
+#include "sqlite_ext/api.hpp"
+
+namespace emsn::sqlite {
+
+struct CloseDb {
+    void operator()(sqlite3 *db) const noexcept { sqlite3_close_v2(db); }
+};
+using Db = std::unique_ptr<sqlite3, CloseDb>;
+
+struct FinalizeStatement {
+    void operator()(sqlite3_stmt *statement) const noexcept { sqlite3_finalize(statement); }
+};
+
+// An error of SQLite: core's Error, and the code it came from.
+class SqliteError : public core::Error {
+  public:
+    SqliteError(int sqlite_code, const std::string &message);
+    [[nodiscard]] int sqlite_code() const noexcept { return sqlite_code_; }
+    // A lock of somebody else: the same call may go through a moment later.
+    [[nodiscard]] bool is_busy() const noexcept { return code() == core::Errc::busy; }
+
+  private:
+    int sqlite_code_;
+};
+
+// Throws SqliteError "WHAT: MESSAGE" from the last error of db.
+[[noreturn]] void throw_sqlite(sqlite3 *db, const std::string &what);
+
+// Opens the plain file at path, never a URI (Debian's library reads names that begin with "file:" as URIs
+// everywhere; path is absolute, so it does not begin so). vfs: nullptr, or "unix-none" for a file that nobody
+// else uses: it takes no locks.
+[[nodiscard]] Db open_file(const std::string &path, int flags, const char *vfs);
+
+class Statement {
+  public:
+    Statement(sqlite3 *db, const std::string &sql);
+
+    // True while there is a row. Throws SqliteError.
+    bool step();
+    void reset() noexcept { sqlite3_reset(statement_.get()); }
+    [[nodiscard]] std::int64_t integer(int column) const;
+    [[nodiscard]] std::string text(int column) const; // NULL gives ""
+
+  private:
+    sqlite3 *db_;
+    std::unique_ptr<sqlite3_stmt, FinalizeStatement> statement_;
+};
+
+// Runs one statement, rows ignored. Throws SqliteError.
+void execute(sqlite3 *db, const std::string &sql);
+// The first column of the only row of a query.
+[[nodiscard]] std::int64_t query_integer(sqlite3 *db, const std::string &sql);
+
+// name as an SQL identifier: quoted, its quotes doubled.
+[[nodiscard]] std::string quoted(const std::string &name);
+
+// Every row of the schema as text: two databases whose texts are equal have the same tables on the same pages.
+[[nodiscard]] std::string schema_text(sqlite3 *db, const std::string &schema);
+
+} // namespace emsn::sqlite

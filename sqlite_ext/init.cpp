@@ -1,0 +1,60 @@
+// Entry point of emsn.so: one list of every function.
+#include "sqlite_ext/files.hpp"
+#include "sqlite_ext/guard.hpp"
+#include "sqlite_ext/snapshot.hpp"
+#include "sqlite_ext/verify.hpp"
+
+extern "C" {
+SQLITE_EXTENSION_INIT1
+}
+
+namespace emsn::sqlite {
+
+namespace {
+
+constexpr int kOldestSqlite = 3040000;
+
+void emsn_version(sqlite3_context *ctx, int /*argc*/, sqlite3_value ** /*argv*/) noexcept {
+    sqlite3_result_text(ctx, EMSN_VERSION, -1, SQLITE_STATIC);
+}
+
+struct Function {
+    const char *name;
+    int arguments;
+    void (*body)(sqlite3_context *, int, sqlite3_value **) noexcept;
+    int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY; // what touches files is never called from a schema
+};
+
+constexpr Function kFunctions[] = {
+    {"emsn_version", 0, emsn_version, SQLITE_UTF8 | SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC},
+    {"emsn_snapshot", 1, emsn_snapshot},
+    {"emsn_snapshot", 2, emsn_snapshot},
+    {"emsn_verify", 1, emsn_verify},
+    {"emsn_verify", 2, emsn_verify},
+    {"dir_size_safe", 1, dir_size_safe},
+    {"dir_size_safe", 2, dir_size_safe},
+};
+
+int register_all(sqlite3 *db) {
+    for (const Function &function : kFunctions) {
+        const int code = sqlite3_create_function_v2(db, function.name, function.arguments, function.flags, nullptr,
+                                                    function.body, nullptr, nullptr, nullptr);
+        if (code != SQLITE_OK)
+            return code;
+    }
+    return SQLITE_OK;
+}
+
+} // namespace
+
+} // namespace emsn::sqlite
+
+extern "C" __attribute__((visibility("default"))) int sqlite3_emsn_init(sqlite3 *db, char **error,
+                                                                         const sqlite3_api_routines *api) {
+    SQLITE_EXTENSION_INIT2(api);
+    if (sqlite3_libversion_number() < emsn::sqlite::kOldestSqlite) {
+        *error = sqlite3_mprintf("emsn needs SQLite 3.40 or later, this is %s", sqlite3_libversion());
+        return SQLITE_ERROR;
+    }
+    return emsn::sqlite::register_all(db);
+}

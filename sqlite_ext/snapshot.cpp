@@ -1,0 +1,137 @@
+#include "sqlite_ext/snapshot.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+
+#include "core/destination.hpp"
+#include "core/file_lock.hpp"
+#include "core/options.hpp"
+#include "sqlite_ext/copy.hpp"
+#include "sqlite_ext/guard.hpp"
+#include "sqlite_ext/settle.hpp"
+#include "sqlite_ext/source.hpp"
+#include "sqlite_ext/verify.hpp"
+
+namespace emsn::sqlite {
+
+using core::Errc;
+using core::Error;
+
+namespace {
+
+constexpr mode_t kMemorySourceMode = 0600; // a database in memory has no mode to take over
+
+struct SnapshotOptions {
+    std::string schema;
+    std::string mode;
+    Level verify;
+    std::string verify_word;
+    std::int64_t timeout_ms;
+    std::int64_t max_hold_ms;
+    bool progress;
+    core::DestinationRules rules;
+
+    explicit SnapshotOptions(std::string_view json) {
+        constexpr std::int64_t kMostMs = INT64_MAX / 1'000'000; // fits std::chrono's nanoseconds
+        core::Options options("emsn_snapshot", json);
+        schema = options.text("schema", "main");
+        mode = options.choice("mode", "auto", {"auto", "full", "delta"});
+        verify_word = options.choice("verify", "quick", {"quick", "full", "none"});
+        verify = level_of(verify_word);
+        timeout_ms = options.integer("timeout_ms", 600'000, 1, kMostMs);
+        max_hold_ms = options.integer("max_hold_ms", 1'000, 1, kMostMs);
+        progress = options.flag("progress", false);
+        rules.follow_symlink = options.flag("follow_symlink", false);
+        rules.require_mount = options.flag("require_mount", false);
+        static_cast<void>(options.flag("atomic", false)); // a full copy always is
+        options.finish();
+        if (mode == "delta")
+            throw Error(Errc::unsupported, "emsn_snapshot: mode delta is not there yet; use auto or full");
+    }
+};
+
+// The copy, not the source, is checked; and that it is a copy of that moment, not merely a valid database.
+std::string problem_of_copy(const std::string &path, const Copied &copied, Level level, Watch &watch) {
+    const Db db = open_file(path, SQLITE_OPEN_READONLY, "unix-none");
+    if (auto problem = first_problem(db.get(), level, watch); !problem.empty())
+        return problem;
+    if (const auto pages = query_integer(db.get(), "PRAGMA page_count"); pages != copied.pages)
+        return std::to_string(pages) + " pages instead of " + std::to_string(copied.pages);
+    if (schema_text(db.get(), "main") != copied.schema)
+        return "its schema is not that of the source";
+    return {};
+}
+
+void verify_copy(core::PartialFile &partial, const core::Destination &destination, const Copied &copied,
+                 Level level, Watch &watch) {
+    watch.stage("verifying the copy");
+    const std::string problem = problem_of_copy(partial.path(), copied, level, watch);
+    if (problem.empty())
+        return;
+    partial.set_aside(destination.corrupt_path());
+    throw Error(Errc::corrupt, "emsn_snapshot: the source is damaged: " + problem + "; its copy is kept as " +
+                                   destination.corrupt_path() + ", " + destination.path() + " is as it was");
+}
+
+std::string report(const core::Destination &destination, const Source &source, const Copied &copied,
+                   const SnapshotOptions &options, double seconds, const std::vector<std::string> &warnings) {
+    const auto rounded = [](double value) { return std::round(value * 1000) / 1000; };
+    nlohmann::ordered_json json;
+    json["destination"] = destination.path();
+    json["mode"] = "full";
+    json["pages"] = copied.pages;
+    json["page_size"] = source.page_size();
+    json["bytes"] = copied.pages * source.page_size();
+    json["pages_written"] = copied.pages_written;
+    json["bytes_written"] = copied.bytes_written;
+    json["held_ms"] = rounded(copied.held_ms);
+    json["passes"] = copied.passes;
+    json["seconds"] = rounded(seconds);
+    json["verify"] = options.verify_word;
+    json["source_change_counter"] = nullptr;
+    if (copied.change_counter)
+        json["source_change_counter"] = *copied.change_counter;
+    json["warnings"] = warnings;
+    // a name that is not UTF-8 must not cost the report
+    return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string take_snapshot(sqlite3 *db, const std::string &path, const SnapshotOptions &options) {
+    const auto start = core::Clock::now();
+    Watch watch(db, "emsn_snapshot", options.timeout_ms, options.progress);
+    const NoBusyTimeout no_busy_timeout(db);
+    const Source source(db, options.schema, watch);
+    const core::Destination destination(path, options.rules, source.file());
+    const core::FileLock lock(destination.lock_path());
+    core::PartialFile partial(destination);
+    destination.require_free(source.page_count() * source.page_size());
+
+    const Copied copied = copy_database(source, partial, options.max_hold_ms, watch);
+    verify_copy(partial, destination, copied, options.verify, watch);
+    source.check_not_moved();
+    settle_destination(destination, watch);
+    watch.check(); // the last moment at which stopping changes nothing
+
+    std::vector<std::string> warnings;
+    if (!source.file())
+        warnings.emplace_back("the source is a database in memory");
+    partial.publish(source.file() ? source.file()->mode : kMemorySourceMode, warnings);
+    const double seconds = std::chrono::duration<double>(core::Clock::now() - start).count();
+    return report(destination, source, copied, options, seconds, warnings);
+}
+
+} // namespace
+
+void emsn_snapshot(sqlite3_context *ctx, int argc, sqlite3_value **argv) noexcept {
+    guard(ctx, [&] {
+        for (int i = 0; i < argc; ++i) {
+            if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
+                return;
+        }
+        const SnapshotOptions options(argc > 1 ? text_of(argv[1]) : "");
+        result_text(ctx, take_snapshot(sqlite3_context_db_handle(ctx), text_of(argv[0]), options));
+    });
+}
+
+} // namespace emsn::sqlite

@@ -1,0 +1,104 @@
+#include "sqlite_ext/source.hpp"
+
+#include <array>
+#include <cstdlib>
+
+namespace emsn::sqlite {
+
+using core::Errc;
+using core::Error;
+
+namespace {
+
+std::optional<core::SourceFile> find_file(sqlite3 *db, const std::string &schema) {
+    const char *name = sqlite3_db_filename(db, schema.c_str());
+    if (name == nullptr || *name == '\0')
+        return std::nullopt;
+    struct stat st {};
+    if (::stat(name, &st) != 0)
+        throw Error(Errc::source_changed, "source " + std::string(name) + ": the file is no longer there");
+    char *real = ::realpath(name, nullptr);
+    core::SourceFile file{real != nullptr ? real : name, core::id_of(st), st.st_mode};
+    std::free(real);
+    return file;
+}
+
+} // namespace
+
+Source::Source(sqlite3 *db, std::string schema, Watch &watch) : db_(db), schema_(std::move(schema)) {
+    if (sqlite3_txn_state(db_, schema_.c_str()) < 0)
+        throw Error(Errc::invalid_argument, "emsn_snapshot: no schema named " + schema_);
+    file_ = find_file(db_, schema_);
+    const std::string name = file_ ? file_->path : schema_;
+    std::int64_t pages = 0;
+    watch.stage("waiting for a lock on the source");
+    try {
+        patiently(watch, [&] {
+            Statement mode(db_, "PRAGMA " + quoted(schema_) + ".journal_mode");
+            is_wal_ = mode.step() && mode.text(0) == "wal";
+            page_size_ = query_integer(db_, "PRAGMA " + quoted(schema_) + ".page_size");
+            pages = page_count();
+        });
+    } catch (const SqliteError &e) {
+        throw SqliteError(e.sqlite_code(), "emsn_snapshot: source " + name + ": " + sqlite3_errstr(e.sqlite_code()));
+    }
+    check_no_transaction();
+    if (pages == 0)
+        throw Error(Errc::invalid_argument, "emsn_snapshot: source " + name + " has no pages: is its name right?");
+    check_not_moved();
+}
+
+std::int64_t Source::page_count() const {
+    return query_integer(db_, "PRAGMA " + quoted(schema_) + ".page_count");
+}
+
+// Asked after our own first reads: when another statement of this connection is reading (even from temp only),
+// SQLite keeps the lock that we took until that one ends as well.
+void Source::check_no_transaction() const {
+    const int state = sqlite3_txn_state(db_, schema_.c_str());
+    if (state == SQLITE_TXN_WRITE)
+        throw Error(Errc::invalid_argument, "emsn_snapshot: a write transaction is open on " + schema_);
+    if (state == SQLITE_TXN_READ && !is_wal_ && file_) {
+        throw Error(Errc::invalid_argument, "emsn_snapshot: a read transaction is open on " + schema_ +
+                                                "; it would hold the writer (call emsn_snapshot in a SELECT "
+                                                "of its own, not FROM a table)");
+    }
+}
+
+std::optional<std::int64_t> Source::change_counter() const {
+    constexpr int kOffset = 24;
+    sqlite3_file *file = nullptr;
+    std::array<unsigned char, 4> bytes{};
+    // through SQLite's own handle: a second descriptor would drop this process's locks when it is closed
+    if (!file_ || sqlite3_file_control(db_, schema_.c_str(), SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+        file == nullptr || file->pMethods == nullptr ||
+        file->pMethods->xRead(file, bytes.data(), bytes.size(), kOffset) != SQLITE_OK) {
+        return std::nullopt;
+    }
+    return std::int64_t{bytes[0]} << 24 | std::int64_t{bytes[1]} << 16 | std::int64_t{bytes[2]} << 8 | bytes[3];
+}
+
+void Source::check_not_moved() const {
+    int moved = 0;
+    if (file_ && sqlite3_file_control(db_, schema_.c_str(), SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0)
+        throw Error(Errc::source_changed, "emsn_snapshot: source " + file_->path + " was replaced or deleted meanwhile");
+}
+
+ReadTransaction::ReadTransaction(const Source &source)
+    // a statement that stands on its only row keeps its read transaction open
+    : statement_(source.db(), "PRAGMA " + quoted(source.schema()) + ".schema_version") {
+    statement_.step();
+}
+
+NoBusyTimeout::NoBusyTimeout(sqlite3 *db)
+    : db_(db), timeout_ms_(static_cast<int>(query_integer(db, "PRAGMA busy_timeout"))) {
+    if (timeout_ms_ > 0)
+        sqlite3_busy_timeout(db_, 0);
+}
+
+NoBusyTimeout::~NoBusyTimeout() {
+    if (timeout_ms_ > 0)
+        sqlite3_busy_timeout(db_, timeout_ms_);
+}
+
+} // namespace emsn::sqlite

@@ -1,0 +1,55 @@
+// Watches over one long call: the user's interrupt, the deadline, and the bar on a terminal.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/poll.hpp"
+#include "sqlite_ext/db.hpp"
+
+namespace emsn::sqlite {
+
+class Watch {
+  public:
+    // function: the name in messages. timeout_ms: 0 for none. draw: a bar on stderr when that is a terminal.
+    Watch(sqlite3 *db, std::string function, std::int64_t timeout_ms, bool draw = false);
+    ~Watch();
+    Watch(const Watch &) = delete;
+    Watch &operator=(const Watch &) = delete;
+
+    // Throws Error{interrupted} after sqlite3_interrupt(), Error{timed_out} past the deadline, saying the stage.
+    void check();
+    // What is being done now: stands in the message when time runs out.
+    void stage(std::string text) { stage_ = std::move(text); }
+    void progress(std::int64_t done, std::int64_t total);
+    // One short pause while somebody else holds a lock.
+    void wait_a_moment();
+
+    [[nodiscard]] core::Poll poll() {
+        return [this] { check(); };
+    }
+
+  private:
+    std::string function_;
+    std::string stage_ = "starting";
+    std::int64_t timeout_ms_;
+    core::Clock::time_point start_ = core::Clock::now();
+    Statement probe_; // a statement begun while an interrupt is pending is interrupted too
+    int percent_ = -1; // last drawn; -1: nothing yet
+    bool draw_;
+};
+
+// Calls attempt until it no longer fails because somebody else holds a lock.
+template <typename Fn> auto patiently(Watch &watch, Fn &&attempt) -> decltype(attempt()) {
+    for (;;) {
+        try {
+            return attempt();
+        } catch (const SqliteError &e) {
+            if (!e.is_busy())
+                throw;
+        }
+        watch.wait_a_moment();
+    }
+}
+
+} // namespace emsn::sqlite
