@@ -93,7 +93,8 @@ Destination::Destination(std::string_view path, const DestinationRules &rules,
     resolve(path, rules);
     check_existing(rules);
     if (path_.size() > kMostPathBytes)
-        refuse(Errc::invalid_argument, path_, "is too long: at most " + std::to_string(kMostPathBytes) + " bytes");
+        refuse(Errc::invalid_argument, path_,
+               "is too long: at most " + std::to_string(kMostPathBytes) + " bytes");
     if (name_of(path_).size() > NAME_MAX - kLongestSuffix) {
         refuse(Errc::invalid_argument, path_,
                "has too long a file name: at most " + std::to_string(NAME_MAX - kLongestSuffix) + " bytes");
@@ -174,10 +175,10 @@ void Destination::require_free(std::int64_t bytes) const {
     const auto blocks = ::geteuid() == 0 ? st.f_bfree : st.f_bavail;
     const auto free_bytes = static_cast<std::int64_t>(blocks * st.f_frsize);
     if (free_bytes < bytes) {
-        throw Error(Errc::no_space, "destination '" + path_ + "': file system " + mount_of(folder_).mount_point +
-                                        " has " + std::to_string(free_bytes) + " bytes free, " +
-                                        std::to_string(bytes) + " are needed: " +
-                                        std::to_string(bytes - free_bytes) + " bytes missing");
+        throw Error(Errc::no_space,
+                    "destination '" + path_ + "': file system " + mount_of(folder_).mount_point + " has " +
+                        std::to_string(free_bytes) + " bytes free, " + std::to_string(bytes) +
+                        " are needed: " + std::to_string(bytes - free_bytes) + " bytes missing");
     }
 }
 
@@ -202,7 +203,8 @@ void PartialFile::keep_mode_and_owner(mode_t new_mode, std::vector<std::string> 
     if (::fstat(fd_.get(), &now) != 0)
         throw_errno("stat", path_);
     const auto warn = [&](const char *what) {
-        warnings.push_back(std::string(what) + " of " + destination_.path() + " could not be kept: " + errno_text(errno));
+        warnings.push_back(std::string(what) + " of " + destination_.path() +
+                           " could not be kept: " + errno_text(errno));
     };
     if (replaces && (old.st_uid != now.st_uid || old.st_gid != now.st_gid) &&
         ::fchown(fd_.get(), old.st_uid, old.st_gid) != 0) {

@@ -1,5 +1,6 @@
 // A file that is replaced as a whole or not at all. Everything that can be wrong with the destination is said
-// before anything is touched; the new content grows in a partial file beside it, which takes its name at the end.
+// before anything is touched; the new content grows in a partial file beside it, which takes its name at the
+// end.
 #pragma once
 
 #include <sys/types.h>
@@ -31,9 +32,12 @@ class Destination {
   public:
     // Throws Error{invalid_argument, not_found, permission, unavailable}, each with its own message.
     // source: nullopt for a database in memory.
-    Destination(std::string_view path, const DestinationRules &rules, const std::optional<SourceFile> &source);
+    Destination(std::string_view path, const DestinationRules &rules,
+                const std::optional<SourceFile> &source);
 
-    [[nodiscard]] const std::string &path() const noexcept { return path_; } // absolute, folder's symlinks resolved
+    [[nodiscard]] const std::string &path() const noexcept {
+        return path_;
+    } // absolute, folder's symlinks resolved
     [[nodiscard]] const std::string &folder() const noexcept { return folder_; }
     [[nodiscard]] std::string partial_path() const { return path_ + ".emsn.partial"; }
     [[nodiscard]] std::string lock_path() const { return path_ + ".emsn.lock"; }
@@ -54,8 +58,8 @@ class Destination {
     std::string path_;
 };
 
-// The partial file: made empty (a leftover of a killed run is removed first), deleted by the destructor unless
-// it was published or set aside.
+// The partial file: made empty (a leftover of a killed run is removed first), deleted by the destructor
+// unless it was published or set aside.
 class PartialFile {
   public:
     explicit PartialFile(const Destination &destination);

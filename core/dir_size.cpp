@@ -1,7 +1,7 @@
-// The walk is depth first, relative to directory descriptors, with its own stack: no path is built, so no path
-// is too long, and no depth overflows the thread's stack. A directory is read to its end and its files counted
-// at once; only the names of its subdirectories are kept. At most kOpenLevels descriptors are open: levels above
-// them are closed and opened again through ".." on the way back, checked by device and inode.
+// The walk is depth first, relative to directory descriptors, with its own stack: no path is built, so no
+// path is too long, and no depth overflows the thread's stack. A directory is read to its end and its files
+// counted at once; only the names of its subdirectories are kept. At most kOpenLevels descriptors are open:
+// levels above them are closed and opened again through ".." on the way back, checked by device and inode.
 #include "core/dir_size.hpp"
 
 #include <dirent.h>
@@ -58,7 +58,9 @@ class Walk {
     void leave();
     Fd reopen_parent(int child_fd);
     Fd open_by_names(std::size_t index);
-    [[nodiscard]] bool is_ancestor(FileId id) const { return std::find(ids_.begin(), ids_.end(), id) != ids_.end(); }
+    [[nodiscard]] bool is_ancestor(FileId id) const {
+        return std::find(ids_.begin(), ids_.end(), id) != ids_.end();
+    }
     void tick();
     void failed(int error_number);
 
@@ -80,10 +82,10 @@ void Walk::tick() {
     if (++ticks_ % kPollEvery != 0)
         return;
     poll_();
-    if (options_.deadline_ms > 0 && Clock::now() - start_ >= std::chrono::milliseconds(options_.deadline_ms)) {
-        throw Error(Errc::timed_out, "dir_size_safe " + path_ + ": deadline of " +
-                                         std::to_string(options_.deadline_ms) + " ms passed after " +
-                                         std::to_string(sum_.bytes) + " bytes in " +
+    if (options_.deadline_ms > 0 &&
+        Clock::now() - start_ >= std::chrono::milliseconds(options_.deadline_ms)) {
+        throw Error(Errc::timed_out, path_ + ": deadline of " + std::to_string(options_.deadline_ms) +
+                                         " ms passed after " + std::to_string(sum_.bytes) + " bytes in " +
                                          std::to_string(sum_.entries) + " entries");
     }
 }
@@ -96,11 +98,12 @@ void Walk::failed(int error_number) {
 
 void Walk::add(const struct stat &st) {
     ++sum_.entries;
-    std::int64_t size = options_.allocated ? std::int64_t{st.st_blocks} * kBlockBytes : std::int64_t{st.st_size};
+    std::int64_t size =
+        options_.allocated ? std::int64_t{st.st_blocks} * kBlockBytes : std::int64_t{st.st_size};
     if (options_.files_only && S_ISDIR(st.st_mode))
         size = 0;
     if (__builtin_add_overflow(sum_.bytes, std::max<std::int64_t>(size, 0), &sum_.bytes))
-        throw Error(Errc::too_big, "dir_size_safe " + path_ + ": the sum is larger than 2^63-1 bytes");
+        throw Error(Errc::too_big, path_ + ": the sum is larger than 2^63-1 bytes");
 }
 
 // Adds the entry unless du would leave it out; false when it is left out, and then nothing below it counts.
@@ -224,7 +227,7 @@ std::optional<DirSize> Walk::run() {
 
 DirSizeOptions DirSizeOptions::parse(std::string_view json) {
     constexpr std::int64_t kMostThreads = 256;
-    Options options("dir_size_safe", json);
+    Options options(json);
     DirSizeOptions out;
     out.allocated = options.flag("allocated", out.allocated);
     out.one_file_system = options.flag("one_file_system", out.one_file_system);

@@ -24,7 +24,8 @@ std::string unescape(std::string_view field) {
     for (std::size_t i = 0; i < field.size(); ++i) {
         if (field[i] == '\\' && i + 3 < field.size() && is_octal(field[i + 1]) && is_octal(field[i + 2]) &&
             is_octal(field[i + 3])) {
-            out.push_back(static_cast<char>((field[i + 1] - '0') * 64 + (field[i + 2] - '0') * 8 + field[i + 3] - '0'));
+            out.push_back(
+                static_cast<char>((field[i + 1] - '0') * 64 + (field[i + 2] - '0') * 8 + field[i + 3] - '0'));
             i += 3;
         } else {
             out.push_back(field[i]);
@@ -52,7 +53,8 @@ bool has_option(std::string_view options, std::string_view name) {
 // (1)(2)(3)   (4)   (5)      (6)      (7)   (8) (9)   (10)         (11)
 Mount parse_line(std::string_view line) {
     const auto fields = split(line, ' ');
-    const auto dash = std::find(fields.begin() + std::min<std::ptrdiff_t>(6, std::ssize(fields)), fields.end(), "-");
+    const auto dash =
+        std::find(fields.begin() + std::min<std::ptrdiff_t>(6, std::ssize(fields)), fields.end(), "-");
     Mount mount;
     if (fields.size() < 9 || std::distance(dash, fields.end()) < 3 ||
         std::from_chars(fields[0].data(), fields[0].data() + fields[0].size(), mount.id).ec != std::errc{}) {
@@ -112,13 +114,14 @@ std::vector<Mount> system_mounts() {
 std::vector<Filesystem> filesystems(const std::vector<Mount> &mounts) {
     std::vector<Mount> visible;
     std::set<std::string> points;
-    for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) { // a later mount hides an earlier one
+    for (auto mount = mounts.rbegin(); mount != mounts.rend();
+         ++mount) { // a later mount hides an earlier one
         if (points.insert(mount->mount_point).second)
             visible.push_back(*mount);
     }
     std::sort(visible.begin(), visible.end(), [](const Mount &a, const Mount &b) {
         return a.mount_point.size() != b.mount_point.size() ? a.mount_point.size() < b.mount_point.size()
-                                                             : a.mount_point < b.mount_point;
+                                                            : a.mount_point < b.mount_point;
     });
     std::vector<Filesystem> rows;
     std::set<std::string> devices;

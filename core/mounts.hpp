@@ -1,4 +1,5 @@
-// Mounted file systems: what is mounted where (/proc/self/mountinfo, proc(5)) and how full it is (statvfs(3)).
+// Mounted file systems: what is mounted where (/proc/self/mountinfo, proc(5)) and how full it is
+// (statvfs(3)).
 #pragma once
 
 #include <cstdint>

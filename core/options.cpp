@@ -9,13 +9,10 @@
 namespace emsn::core {
 
 struct Options::State {
-    std::string function;
-    nlohmann::json rest;  // what nobody has asked for yet
-    std::string known;    // the keys asked for, for the message about unknown ones
+    nlohmann::json rest; // what nobody has asked for yet
+    std::string known;   // the keys asked for, for the message about unknown ones
 
-    [[noreturn]] void fail(const std::string &what) const {
-        throw Error(Errc::invalid_argument, function + ": " + what);
-    }
+    [[noreturn]] void fail(const std::string &what) const { throw Error(Errc::invalid_argument, what); }
 
     // Takes the value out, or null when the key is absent.
     nlohmann::json take(const char *key) {
@@ -31,8 +28,7 @@ struct Options::State {
     }
 };
 
-Options::Options(std::string_view function, std::string_view json) : state_(std::make_unique<State>()) {
-    state_->function = function;
+Options::Options(std::string_view json) : state_(std::make_unique<State>()) {
     state_->rest = nlohmann::json::object();
     if (json.empty())
         return;
@@ -61,8 +57,8 @@ std::int64_t Options::integer(const char *key, std::int64_t fallback, std::int64
     const bool fits = value.is_number_integer() &&
                       !(value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{INT64_MAX});
     if (!fits || value.get<std::int64_t>() < least || value.get<std::int64_t>() > most) {
-        state_->fail("option \"" + std::string(key) + "\" must be a whole number from " + std::to_string(least) +
-                     " to " + std::to_string(most));
+        state_->fail("option \"" + std::string(key) + "\" must be a whole number from " +
+                     std::to_string(least) + " to " + std::to_string(most));
     }
     return value.get<std::int64_t>();
 }

@@ -1,5 +1,5 @@
 // Options of an SQL function: one JSON object. Unknown keys, wrong types and values out of range are errors
-// that name the function, the key and what is allowed.
+// that name the key and what is allowed.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,15 @@ namespace emsn::core {
 
 class Options {
   public:
-    // function: the name in messages. json: the text of a JSON object; empty means no options.
-    Options(std::string_view function, std::string_view json);
+    // json: the text of a JSON object; empty means no options.
+    explicit Options(std::string_view json);
     ~Options();
     Options(const Options &) = delete;
     Options &operator=(const Options &) = delete;
 
     [[nodiscard]] bool flag(const char *key, bool fallback);
-    [[nodiscard]] std::int64_t integer(const char *key, std::int64_t fallback, std::int64_t least, std::int64_t most);
+    [[nodiscard]] std::int64_t integer(const char *key, std::int64_t fallback, std::int64_t least,
+                                       std::int64_t most);
     [[nodiscard]] std::string text(const char *key, std::string_view fallback);
     [[nodiscard]] std::string choice(const char *key, std::string_view fallback,
                                      std::initializer_list<std::string_view> allowed);

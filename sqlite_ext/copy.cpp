@@ -1,7 +1,7 @@
 // SQLite's online backup API, in slices. Each slice takes a SHARED lock of its own, so a writer waits for one
-// slice at most; when it commits in between, SQLite starts the copy over. A quiet source is copied that way to
-// its last slice. A busy one is then copied under one lock, if that fits into max_hold_ms.
-// (SQLite "Online Backup API", https://sqlite.org/backup.html)
+// slice at most; when it commits in between, SQLite starts the copy over. A quiet source is copied that way
+// to its last slice. A busy one is then copied under one lock, if that fits into max_hold_ms. (SQLite "Online
+// Backup API", https://sqlite.org/backup.html)
 #include "sqlite_ext/copy.hpp"
 
 #include <unistd.h>
@@ -44,7 +44,7 @@ class Copier {
           destination_(open_partial(path)),
           backup_(sqlite3_backup_init(destination_.get(), "main", source.db(), source.schema().c_str())) {
         if (!backup_)
-            throw_sqlite(destination_.get(), "emsn_snapshot: copy");
+            throw_sqlite(destination_.get(), "copy");
         result_.passes = 1;
     }
 
@@ -83,11 +83,11 @@ Copier::Step Copier::step() {
     const auto start = Clock::now();
     const int code = sqlite3_backup_step(backup_.get(), slice_pages_);
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
-        throw SqliteError(code, "emsn_snapshot: source is locked");
+        throw SqliteError(code, "source is locked");
     if (code != SQLITE_OK && code != SQLITE_DONE) {
         if ((code & 0xff) == SQLITE_FULL)
-            throw Error(Errc::no_space, "emsn_snapshot: the destination's file system is full");
-        throw SqliteError(code, std::string("emsn_snapshot: copy: ") + sqlite3_errstr(code));
+            throw Error(Errc::no_space, "the destination's file system is full");
+        throw SqliteError(code, std::string("copy: ") + sqlite3_errstr(code));
     }
     const double took_ms = ms_since(start);
     if (!source_.is_wal())
@@ -119,7 +119,8 @@ bool Copier::fits_one_hold() const {
 // Slices under locks of their own, all but the last. False when the source changed on the way.
 bool Copier::copy_unheld() {
     const auto left = [&] {
-        return stepped_pages_ == 0 ? source_.page_count() : std::int64_t{sqlite3_backup_remaining(backup_.get())};
+        return stepped_pages_ == 0 ? source_.page_count()
+                                   : std::int64_t{sqlite3_backup_remaining(backup_.get())};
     };
     while (patiently(watch_, left) > slice_pages_) {
         if (patiently(watch_, [&] { return step(); }) == Step::restarted)
@@ -143,7 +144,8 @@ bool Copier::copy_held() {
         if (outcome == Step::done)
             break;
         const double held_ms = ms_since(start);
-        if (limited && (held_ms > max_hold_ms_ || (first && outcome == Step::restarted && !fits_one_hold()))) {
+        if (limited &&
+            (held_ms > max_hold_ms_ || (first && outcome == Step::restarted && !fits_one_hold()))) {
             result_.held_ms = std::max(result_.held_ms, held_ms);
             return false;
         }
@@ -165,7 +167,7 @@ Copied Copier::run() {
             done = (copy_unheld() || fits_one_hold()) && copy_held();
     }
     if (sqlite3_backup_finish(backup_.release()) != SQLITE_OK)
-        throw_sqlite(destination_.get(), "emsn_snapshot: copy");
+        throw_sqlite(destination_.get(), "copy");
     int written = 0;
     int unused = 0;
     sqlite3_db_status(destination_.get(), SQLITE_DBSTATUS_CACHE_WRITE, &written, &unused, 0);

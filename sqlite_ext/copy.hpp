@@ -22,11 +22,11 @@ struct Copied {
     int passes = 0;     // 1 when nothing had to be read again
 };
 
-// Copies source into the partial file, whose database is in rollback-journal mode afterwards; the caller syncs
-// and publishes it. No hold on a source in rollback-journal mode is begun that would, at the speed measured,
-// last longer than max_hold_ms; one that does is given up and tried again. Throws Error; the source is free
-// then.
-[[nodiscard]] Copied copy_database(const Source &source, const core::PartialFile &partial, std::int64_t max_hold_ms,
-                                   Watch &watch);
+// Copies source into the partial file, whose database is in rollback-journal mode afterwards; the caller
+// syncs and publishes it. No hold on a source in rollback-journal mode is begun that would, at the speed
+// measured, last longer than max_hold_ms; one that does is given up and tried again. Throws Error; the source
+// is free then.
+[[nodiscard]] Copied copy_database(const Source &source, const core::PartialFile &partial,
+                                   std::int64_t max_hold_ms, Watch &watch);
 
 } // namespace emsn::sqlite

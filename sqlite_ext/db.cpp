@@ -74,7 +74,8 @@ std::string quoted(const std::string &name) {
 
 std::string schema_text(sqlite3 *db, const std::string &schema) {
     constexpr int kColumns = 5;
-    Statement rows(db, "SELECT type, name, tbl_name, rootpage, sql FROM " + quoted(schema) + ".sqlite_schema");
+    Statement rows(db,
+                   "SELECT type, name, tbl_name, rootpage, sql FROM " + quoted(schema) + ".sqlite_schema");
     std::string text;
     while (rows.step()) {
         for (int column = 0; column < kColumns; ++column)

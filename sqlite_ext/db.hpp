@@ -62,7 +62,8 @@ void execute(sqlite3 *db, const std::string &sql);
 // name as an SQL identifier: quoted, its quotes doubled.
 [[nodiscard]] std::string quoted(const std::string &name);
 
-// Every row of the schema as text: two databases whose texts are equal have the same tables on the same pages.
+// Every row of the schema as text: two databases whose texts are equal have the same tables on the same
+// pages.
 [[nodiscard]] std::string schema_text(sqlite3 *db, const std::string &schema);
 
 } // namespace emsn::sqlite

@@ -7,14 +7,10 @@
 namespace emsn::sqlite {
 
 void dir_size_safe(sqlite3_context *ctx, int argc, sqlite3_value **argv) noexcept {
-    guard(ctx, [&] {
-        for (int i = 0; i < argc; ++i) {
-            if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
-                return;
-        }
-        const std::string path = path_of("dir_size_safe", argv[0]);
+    guard("dir_size_safe", ctx, argc, argv, [&] {
+        const std::string path = path_of(argv[0]);
         const auto options = core::DirSizeOptions::parse(argc > 1 ? text_of(argv[1]) : "");
-        Watch watch(sqlite3_context_db_handle(ctx), "dir_size_safe", 0);
+        Watch watch(sqlite3_context_db_handle(ctx), 0);
         watch.stage("walking " + path);
         if (const auto size = core::dir_size(path, options, watch.poll()))
             sqlite3_result_int64(ctx, size->bytes);

@@ -69,21 +69,25 @@ Errc errc_of(int sqlite_code) noexcept {
     }
 }
 
-void report_exception(sqlite3_context *ctx) noexcept {
-    // the message first: sqlite3_result_error() sets the code back to SQLITE_ERROR
+void report_exception(sqlite3_context *ctx, const char *function) noexcept {
+    const auto fail = [&](const char *message, int code) {
+        char *text = sqlite3_mprintf("%s: %s", function, message);
+        if (text == nullptr)
+            return sqlite3_result_error_nomem(ctx);
+        sqlite3_result_error(ctx, text, -1);
+        sqlite3_free(text);
+        sqlite3_result_error_code(ctx, code); // last: the call above sets the code back to SQLITE_ERROR
+    };
     try {
         throw;
     } catch (const core::Error &e) {
-        sqlite3_result_error(ctx, e.what(), -1);
-        sqlite3_result_error_code(ctx, code_of(e.code()));
+        fail(e.what(), code_of(e.code()));
     } catch (const std::bad_alloc &) {
         sqlite3_result_error_nomem(ctx);
     } catch (const std::exception &e) {
-        sqlite3_result_error(ctx, e.what(), -1);
-        sqlite3_result_error_code(ctx, SQLITE_INTERNAL);
+        fail(e.what(), SQLITE_INTERNAL);
     } catch (...) {
-        sqlite3_result_error(ctx, "unknown C++ exception", -1);
-        sqlite3_result_error_code(ctx, SQLITE_INTERNAL);
+        fail("unknown C++ exception", SQLITE_INTERNAL);
     }
 }
 
@@ -94,10 +98,10 @@ std::string text_of(sqlite3_value *value) {
     return {reinterpret_cast<const char *>(text), static_cast<std::size_t>(sqlite3_value_bytes(value))};
 }
 
-std::string path_of(const char *function, sqlite3_value *value) {
+std::string path_of(sqlite3_value *value) {
     auto path = text_of(value);
     if (path.find('\0') != std::string::npos)
-        throw core::Error(Errc::invalid_argument, std::string(function) + ": the path contains a NUL byte");
+        throw core::Error(Errc::invalid_argument, "the path contains a NUL byte");
     return path;
 }
 

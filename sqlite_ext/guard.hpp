@@ -13,15 +13,20 @@ namespace emsn::sqlite {
 // And back, for errors of SQLite itself.
 [[nodiscard]] core::Errc errc_of(int sqlite_code) noexcept;
 
-// Turns the exception being handled into the function's error.
-void report_exception(sqlite3_context *ctx) noexcept;
+// Turns the exception being handled into the function's error: "FUNCTION: MESSAGE".
+void report_exception(sqlite3_context *ctx, const char *function) noexcept;
 
-// Runs the body of a scalar function.
-template <typename Fn> void guard(sqlite3_context *ctx, Fn &&body) noexcept {
+// Runs the body of a scalar function: NULL in, NULL out.
+template <typename Fn>
+void guard(const char *function, sqlite3_context *ctx, int argc, sqlite3_value **argv, Fn &&body) noexcept {
+    for (int i = 0; i < argc; ++i) {
+        if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
+            return;
+    }
     try {
         body();
     } catch (...) {
-        report_exception(ctx);
+        report_exception(ctx, function);
     }
 }
 
@@ -29,7 +34,7 @@ template <typename Fn> void guard(sqlite3_context *ctx, Fn &&body) noexcept {
 // UTF-8 can be given too.
 [[nodiscard]] std::string text_of(sqlite3_value *value);
 // As text_of, for a path: a NUL byte in it is an error.
-[[nodiscard]] std::string path_of(const char *function, sqlite3_value *value);
+[[nodiscard]] std::string path_of(sqlite3_value *value);
 
 void result_text(sqlite3_context *ctx, const std::string &text);
 

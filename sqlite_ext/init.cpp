@@ -37,8 +37,8 @@ constexpr Function kFunctions[] = {
 
 int register_all(sqlite3 *db) {
     for (const Function &function : kFunctions) {
-        const int code = sqlite3_create_function_v2(db, function.name, function.arguments, function.flags, nullptr,
-                                                    function.body, nullptr, nullptr, nullptr);
+        const int code = sqlite3_create_function_v2(db, function.name, function.arguments, function.flags,
+                                                    nullptr, function.body, nullptr, nullptr, nullptr);
         if (code != SQLITE_OK)
             return code;
     }
@@ -50,7 +50,7 @@ int register_all(sqlite3 *db) {
 } // namespace emsn::sqlite
 
 extern "C" __attribute__((visibility("default"))) int sqlite3_emsn_init(sqlite3 *db, char **error,
-                                                                         const sqlite3_api_routines *api) {
+                                                                        const sqlite3_api_routines *api) {
     SQLITE_EXTENSION_INIT2(api);
     if (sqlite3_libversion_number() < emsn::sqlite::kOldestSqlite) {
         *error = sqlite3_mprintf("emsn needs SQLite 3.40 or later, this is %s", sqlite3_libversion());

@@ -45,7 +45,7 @@ void settle_destination(const core::Destination &destination, Watch &watch) {
         } catch (const SqliteError &e) {
             // what is no database has no good copy to lose; anything else is left as it is
             if (e.code() != core::Errc::corrupt && e.code() != core::Errc::not_a_database) {
-                throw core::Error(e.code(), "emsn_snapshot: " + *stale + " stands beside the destination and cannot " +
+                throw core::Error(e.code(), "" + *stale + " stands beside the destination and cannot " +
                                                 "be cleared up: " + sqlite3_errstr(e.sqlite_code()));
             }
         }

@@ -34,7 +34,7 @@ struct SnapshotOptions {
 
     explicit SnapshotOptions(std::string_view json) {
         constexpr std::int64_t kMostMs = INT64_MAX / 1'000'000; // fits std::chrono's nanoseconds
-        core::Options options("emsn_snapshot", json);
+        core::Options options(json);
         schema = options.text("schema", "main");
         mode = options.choice("mode", "auto", {"auto", "full", "delta"});
         verify_word = options.choice("verify", "quick", {"quick", "full", "none"});
@@ -47,7 +47,7 @@ struct SnapshotOptions {
         static_cast<void>(options.flag("atomic", false)); // a full copy always is
         options.finish();
         if (mode == "delta")
-            throw Error(Errc::unsupported, "emsn_snapshot: mode delta is not there yet; use auto or full");
+            throw Error(Errc::unsupported, "mode delta is not there yet; use auto or full");
     }
 };
 
@@ -70,7 +70,7 @@ void verify_copy(core::PartialFile &partial, const core::Destination &destinatio
     if (problem.empty())
         return;
     partial.set_aside(destination.corrupt_path());
-    throw Error(Errc::corrupt, "emsn_snapshot: the source is damaged: " + problem + "; its copy is kept as " +
+    throw Error(Errc::corrupt, "the source is damaged: " + problem + "; its copy is kept as " +
                                    destination.corrupt_path() + ", " + destination.path() + " is as it was");
 }
 
@@ -99,7 +99,7 @@ std::string report(const core::Destination &destination, const Source &source, c
 
 std::string take_snapshot(sqlite3 *db, const std::string &path, const SnapshotOptions &options) {
     const auto start = core::Clock::now();
-    Watch watch(db, "emsn_snapshot", options.timeout_ms, options.progress);
+    Watch watch(db, options.timeout_ms, options.progress);
     const NoBusyTimeout no_busy_timeout(db);
     const Source source(db, options.schema, watch);
     const core::Destination destination(path, options.rules, source.file());
@@ -124,11 +124,7 @@ std::string take_snapshot(sqlite3 *db, const std::string &path, const SnapshotOp
 } // namespace
 
 void emsn_snapshot(sqlite3_context *ctx, int argc, sqlite3_value **argv) noexcept {
-    guard(ctx, [&] {
-        for (int i = 0; i < argc; ++i) {
-            if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
-                return;
-        }
+    guard("emsn_snapshot", ctx, argc, argv, [&] {
         const SnapshotOptions options(argc > 1 ? text_of(argv[1]) : "");
         result_text(ctx, take_snapshot(sqlite3_context_db_handle(ctx), text_of(argv[0]), options));
     });

@@ -27,7 +27,7 @@ std::optional<core::SourceFile> find_file(sqlite3 *db, const std::string &schema
 
 Source::Source(sqlite3 *db, std::string schema, Watch &watch) : db_(db), schema_(std::move(schema)) {
     if (sqlite3_txn_state(db_, schema_.c_str()) < 0)
-        throw Error(Errc::invalid_argument, "emsn_snapshot: no schema named " + schema_);
+        throw Error(Errc::invalid_argument, "no schema named " + schema_);
     file_ = find_file(db_, schema_);
     const std::string name = file_ ? file_->path : schema_;
     std::int64_t pages = 0;
@@ -40,11 +40,11 @@ Source::Source(sqlite3 *db, std::string schema, Watch &watch) : db_(db), schema_
             pages = page_count();
         });
     } catch (const SqliteError &e) {
-        throw SqliteError(e.sqlite_code(), "emsn_snapshot: source " + name + ": " + sqlite3_errstr(e.sqlite_code()));
+        throw SqliteError(e.sqlite_code(), "source " + name + ": " + sqlite3_errstr(e.sqlite_code()));
     }
     check_no_transaction();
     if (pages == 0)
-        throw Error(Errc::invalid_argument, "emsn_snapshot: source " + name + " has no pages: is its name right?");
+        throw Error(Errc::invalid_argument, "source " + name + " has no pages: is its name right?");
     check_not_moved();
 }
 
@@ -52,14 +52,14 @@ std::int64_t Source::page_count() const {
     return query_integer(db_, "PRAGMA " + quoted(schema_) + ".page_count");
 }
 
-// Asked after our own first reads: when another statement of this connection is reading (even from temp only),
-// SQLite keeps the lock that we took until that one ends as well.
+// Asked after our own first reads: when another statement of this connection is reading (even from temp
+// only), SQLite keeps the lock that we took until that one ends as well.
 void Source::check_no_transaction() const {
     const int state = sqlite3_txn_state(db_, schema_.c_str());
     if (state == SQLITE_TXN_WRITE)
-        throw Error(Errc::invalid_argument, "emsn_snapshot: a write transaction is open on " + schema_);
+        throw Error(Errc::invalid_argument, "a write transaction is open on " + schema_);
     if (state == SQLITE_TXN_READ && !is_wal_ && file_) {
-        throw Error(Errc::invalid_argument, "emsn_snapshot: a read transaction is open on " + schema_ +
+        throw Error(Errc::invalid_argument, "a read transaction is open on " + schema_ +
                                                 "; it would hold the writer (call emsn_snapshot in a SELECT "
                                                 "of its own, not FROM a table)");
     }
@@ -75,13 +75,15 @@ std::optional<std::int64_t> Source::change_counter() const {
         file->pMethods->xRead(file, bytes.data(), bytes.size(), kOffset) != SQLITE_OK) {
         return std::nullopt;
     }
-    return std::int64_t{bytes[0]} << 24 | std::int64_t{bytes[1]} << 16 | std::int64_t{bytes[2]} << 8 | bytes[3];
+    return std::int64_t{bytes[0]} << 24 | std::int64_t{bytes[1]} << 16 | std::int64_t{bytes[2]} << 8 |
+           bytes[3];
 }
 
 void Source::check_not_moved() const {
     int moved = 0;
-    if (file_ && sqlite3_file_control(db_, schema_.c_str(), SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0)
-        throw Error(Errc::source_changed, "emsn_snapshot: source " + file_->path + " was replaced or deleted meanwhile");
+    if (file_ && sqlite3_file_control(db_, schema_.c_str(), SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+        moved != 0)
+        throw Error(Errc::source_changed, "source " + file_->path + " was replaced or deleted meanwhile");
 }
 
 ReadTransaction::ReadTransaction(const Source &source)

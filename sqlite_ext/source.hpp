@@ -19,13 +19,15 @@ class Source {
 
     [[nodiscard]] sqlite3 *db() const noexcept { return db_; }
     [[nodiscard]] const std::string &schema() const noexcept { return schema_; }
-    [[nodiscard]] const std::optional<core::SourceFile> &file() const noexcept { return file_; } // nullopt: in memory
+    [[nodiscard]] const std::optional<core::SourceFile> &file() const noexcept {
+        return file_;
+    }                                                              // nullopt: in memory
     [[nodiscard]] bool is_wal() const noexcept { return is_wal_; } // readers do not hold the writer
     [[nodiscard]] std::int64_t page_size() const noexcept { return page_size_; }
     [[nodiscard]] std::int64_t page_count() const; // now, or in the transaction that holds it
     [[nodiscard]] std::string schema_text() const { return sqlite::schema_text(db_, schema_); }
-    // The change counter in the header of the file (SQLite "Database File Format" 1.3.8); nullopt in memory. A
-    // database in WAL mode counts only checkpoints there. Call inside a ReadTransaction.
+    // The change counter in the header of the file (SQLite "Database File Format" 1.3.8); nullopt in memory.
+    // A database in WAL mode counts only checkpoints there. Call inside a ReadTransaction.
     [[nodiscard]] std::optional<std::int64_t> change_counter() const;
     // Throws Error{source_changed} when the file was deleted or replaced since it was opened.
     void check_not_moved() const;
@@ -51,7 +53,8 @@ class ReadTransaction {
 };
 
 // The calling connection's own busy timeout would wait inside SQLite, deaf to interrupts and deadlines: it is
-// set to 0 while this lives, and put back. A busy handler written by the host cannot be read back, so it stays.
+// set to 0 while this lives, and put back. A busy handler written by the host cannot be read back, so it
+// stays.
 class NoBusyTimeout {
   public:
     explicit NoBusyTimeout(sqlite3 *db);

@@ -62,9 +62,9 @@ std::string check_contents(sqlite3 *db, Level level) {
 std::string check_file(const std::string &path) {
     struct stat st {};
     if (::stat(path.c_str(), &st) != 0)
-        core::throw_errno("emsn_verify: open", path);
+        core::throw_errno("open", path);
     if (!S_ISREG(st.st_mode))
-        throw Error(Errc::invalid_argument, "emsn_verify: open " + path + ": not a regular file");
+        throw Error(Errc::invalid_argument, "open " + path + ": not a regular file");
     return st.st_size == 0 ? "no pages: the file is empty" : "";
 }
 
@@ -82,7 +82,7 @@ std::string verify_file(const std::string &path, Level level, Watch &watch) {
     } catch (const SqliteError &e) {
         if (e.sqlite_code() == SQLITE_READONLY_ROLLBACK)
             return "a hot journal stands beside it: opening it once for writing recovers it";
-        throw SqliteError(e.sqlite_code(), "emsn_verify: " + path + ": " + sqlite3_errstr(e.sqlite_code()));
+        throw SqliteError(e.sqlite_code(), "" + path + ": " + sqlite3_errstr(e.sqlite_code()));
     }
 }
 
@@ -113,17 +113,13 @@ std::string first_problem(sqlite3 *db, Level level, Watch &watch) {
 }
 
 void emsn_verify(sqlite3_context *ctx, int argc, sqlite3_value **argv) noexcept {
-    guard(ctx, [&] {
-        for (int i = 0; i < argc; ++i) {
-            if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
-                return;
-        }
-        const std::string path = path_of("emsn_verify", argv[0]);
+    guard("emsn_verify", ctx, argc, argv, [&] {
+        const std::string path = path_of(argv[0]);
         const std::string word = argc > 1 ? text_of(argv[1]) : "quick";
         if (path.empty() || word == "none")
-            throw Error(Errc::invalid_argument, path.empty() ? "emsn_verify: the path is empty"
-                                                             : "emsn_verify: level 'none' looks at nothing");
-        Watch watch(sqlite3_context_db_handle(ctx), "emsn_verify", 0);
+            throw Error(Errc::invalid_argument,
+                        path.empty() ? "the path is empty" : "level 'none' looks at nothing");
+        Watch watch(sqlite3_context_db_handle(ctx), 0);
         watch.stage("reading " + path);
         result_text(ctx, verify_file(path, level_of(word), watch));
     });

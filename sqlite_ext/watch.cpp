@@ -14,9 +14,8 @@ constexpr int kBarWidth = 40;
 
 } // namespace
 
-Watch::Watch(sqlite3 *db, std::string function, std::int64_t timeout_ms, bool draw)
-    : function_(std::move(function)), timeout_ms_(timeout_ms), probe_(db, "SELECT 1"),
-      draw_(draw && ::isatty(STDERR_FILENO) == 1) {}
+Watch::Watch(sqlite3 *db, std::int64_t timeout_ms, bool draw)
+    : timeout_ms_(timeout_ms), probe_(db, "SELECT 1"), draw_(draw && ::isatty(STDERR_FILENO) == 1) {}
 
 Watch::~Watch() {
     if (percent_ >= 0)
@@ -31,11 +30,11 @@ void Watch::check() {
     } catch (const SqliteError &e) {
         if (e.code() != core::Errc::interrupted)
             throw;
-        throw core::Error(core::Errc::interrupted, function_ + ": interrupted while " + stage_);
+        throw core::Error(core::Errc::interrupted, "interrupted while " + stage_);
     }
     if (timeout_ms_ > 0 && core::Clock::now() - start_ >= std::chrono::milliseconds(timeout_ms_)) {
-        throw core::Error(core::Errc::timed_out, function_ + ": deadline of " + std::to_string(timeout_ms_) +
-                                                     " ms passed while " + stage_);
+        throw core::Error(core::Errc::timed_out,
+                          "deadline of " + std::to_string(timeout_ms_) + " ms passed while " + stage_);
     }
 }
 
@@ -52,8 +51,8 @@ void Watch::progress(std::int64_t done, std::int64_t total) {
         return;
     percent_ = percent;
     const int filled = percent * kBarWidth / 100;
-    std::fprintf(stderr, "\r[%.*s%*s] %3d %% %s", filled, "########################################", kBarWidth - filled,
-                 "", percent, stage_.c_str());
+    std::fprintf(stderr, "\r[%.*s%*s] %3d %% %s", filled, "########################################",
+                 kBarWidth - filled, "", percent, stage_.c_str());
 }
 
 } // namespace emsn::sqlite

@@ -11,13 +11,14 @@ namespace emsn::sqlite {
 
 class Watch {
   public:
-    // function: the name in messages. timeout_ms: 0 for none. draw: a bar on stderr when that is a terminal.
-    Watch(sqlite3 *db, std::string function, std::int64_t timeout_ms, bool draw = false);
+    // timeout_ms: 0 for none. draw: a bar on stderr when that is a terminal.
+    Watch(sqlite3 *db, std::int64_t timeout_ms, bool draw = false);
     ~Watch();
     Watch(const Watch &) = delete;
     Watch &operator=(const Watch &) = delete;
 
-    // Throws Error{interrupted} after sqlite3_interrupt(), Error{timed_out} past the deadline, saying the stage.
+    // Throws Error{interrupted} after sqlite3_interrupt(), Error{timed_out} past the deadline, saying the
+    // stage.
     void check();
     // What is being done now: stands in the message when time runs out.
     void stage(std::string text) { stage_ = std::move(text); }
@@ -30,11 +31,10 @@ class Watch {
     }
 
   private:
-    std::string function_;
     std::string stage_ = "starting";
     std::int64_t timeout_ms_;
     core::Clock::time_point start_ = core::Clock::now();
-    Statement probe_; // a statement begun while an interrupt is pending is interrupted too
+    Statement probe_;  // a statement begun while an interrupt is pending is interrupted too
     int percent_ = -1; // last drawn; -1: nothing yet
     bool draw_;
 };
