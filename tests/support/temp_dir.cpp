@@ -1,0 +1,42 @@
+#include "tests/support/temp_dir.hpp"
+
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+#include "tests/support/run.hpp"
+
+namespace emsn::test {
+
+TempDir::TempDir() {
+    const char *base = std::getenv("TMPDIR");
+    path_ = std::string(base != nullptr ? base : "/tmp") + "/emsn-test.XXXXXX";
+    if (::mkdtemp(path_.data()) == nullptr)
+        throw std::runtime_error("mkdtemp " + path_);
+    ::chmod(path_.c_str(), 0755); // tests look at it as another user too
+}
+
+TempDir::~TempDir() {
+    // not std::filesystem::remove_all: trees here are deeper than PATH_MAX and have folders without rights
+    run({"chmod", "-R", "u+rwX", path_});
+    run({"rm", "-rf", "--one-file-system", path_});
+}
+
+void write_file(const std::string &path, const std::string &content) {
+    std::ofstream out(path, std::ios::binary);
+    out << content;
+    if (!out.flush())
+        throw std::runtime_error("write " + path);
+}
+
+std::string read_file(const std::string &path) {
+    std::ifstream in(path, std::ios::binary);
+    if (!in)
+        throw std::runtime_error("read " + path);
+    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+} // namespace emsn::test
