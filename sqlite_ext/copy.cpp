@@ -119,10 +119,9 @@ bool Copier::fits_one_hold() const {
 // Slices under locks of their own, all but the last. False when the source changed on the way.
 bool Copier::copy_unheld() {
     const auto left = [&] {
-        return stepped_pages_ == 0 ? source_.page_count()
-                                   : std::int64_t{sqlite3_backup_remaining(backup_.get())};
+        return stepped_pages_ == 0 ? source_.pages() : std::int64_t{sqlite3_backup_remaining(backup_.get())};
     };
-    while (patiently(watch_, left) > slice_pages_) {
+    while (left() > slice_pages_) {
         if (patiently(watch_, [&] { return step(); }) == Step::restarted)
             return false;
     }

@@ -105,7 +105,7 @@ std::string take_snapshot(sqlite3 *db, const std::string &path, const SnapshotOp
     const core::Destination destination(path, options.rules, source.file());
     const core::FileLock lock(destination.lock_path());
     core::PartialFile partial(destination);
-    destination.require_free(source.page_count() * source.page_size());
+    destination.require_free(source.pages() * source.page_size());
 
     const Copied copied = copy_database(source, partial, options.max_hold_ms, watch);
     verify_copy(partial, destination, copied, options.verify, watch);

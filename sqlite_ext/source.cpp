@@ -30,26 +30,21 @@ Source::Source(sqlite3 *db, std::string schema, Watch &watch) : db_(db), schema_
         throw Error(Errc::invalid_argument, "no schema named " + schema_);
     file_ = find_file(db_, schema_);
     const std::string name = file_ ? file_->path : schema_;
-    std::int64_t pages = 0;
     watch.stage("waiting for a lock on the source");
     try {
         patiently(watch, [&] {
             Statement mode(db_, "PRAGMA " + quoted(schema_) + ".journal_mode");
             is_wal_ = mode.step() && mode.text(0) == "wal";
             page_size_ = query_integer(db_, "PRAGMA " + quoted(schema_) + ".page_size");
-            pages = page_count();
+            pages_ = query_integer(db_, "PRAGMA " + quoted(schema_) + ".page_count");
         });
     } catch (const SqliteError &e) {
         throw SqliteError(e.sqlite_code(), "source " + name + ": " + sqlite3_errstr(e.sqlite_code()));
     }
     check_no_transaction();
-    if (pages == 0)
+    if (pages_ == 0)
         throw Error(Errc::invalid_argument, "source " + name + " has no pages: is its name right?");
     check_not_moved();
-}
-
-std::int64_t Source::page_count() const {
-    return query_integer(db_, "PRAGMA " + quoted(schema_) + ".page_count");
 }
 
 // Asked after our own first reads: when another statement of this connection is reading (even from temp

@@ -24,7 +24,7 @@ class Source {
     }                                                              // nullopt: in memory
     [[nodiscard]] bool is_wal() const noexcept { return is_wal_; } // readers do not hold the writer
     [[nodiscard]] std::int64_t page_size() const noexcept { return page_size_; }
-    [[nodiscard]] std::int64_t page_count() const; // now, or in the transaction that holds it
+    [[nodiscard]] std::int64_t pages() const noexcept { return pages_; } // when it was first looked at
     [[nodiscard]] std::string schema_text() const { return sqlite::schema_text(db_, schema_); }
     // The change counter in the header of the file (SQLite "Database File Format" 1.3.8); nullopt in memory.
     // A database in WAL mode counts only checkpoints there. Call inside a ReadTransaction.
@@ -40,6 +40,7 @@ class Source {
     std::optional<core::SourceFile> file_;
     bool is_wal_ = false;
     std::int64_t page_size_ = 0;
+    std::int64_t pages_ = 0;
 };
 
 // Holds one consistent moment of the source until it is destroyed. In rollback-journal mode that holds its

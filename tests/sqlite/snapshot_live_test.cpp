@@ -1,0 +1,136 @@
+// Snapshots beside a living recorder, and snapshots that are killed.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "tests/sqlite/support.hpp"
+
+namespace emsn::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kRecorder = EMSN_SOURCE_DIR "/tests/support/recorder.py";
+
+// A second process that commits as fast as it can.
+class Recorder {
+  public:
+    Recorder(const std::string &database, int first, const std::string &log)
+        : process_({"/usr/bin/python3", kRecorder, database, "--fast", "--start", std::to_string(first)},
+                   log) {
+        SqliteDb db(database, SQLITE_OPEN_READONLY, false);
+        db("PRAGMA busy_timeout = 60000");
+        EXPECT_TRUE(
+            eventually([&] { return std::stoi(db("SELECT count(*) FROM detections")) >= first + 2; }));
+    }
+    int stop() {
+        process_.signal(SIGTERM);
+        return process_.wait();
+    }
+    bool running() { return process_.running(); }
+
+  private:
+    Process process_;
+};
+
+class SnapshotLiveTest : public ::testing::Test {
+  protected:
+    TempDir dir_;
+    const std::string source_ = dir_ / "birds.db";
+    const std::string mirror_ = dir_ / "mirror.db";
+};
+
+// The parameter is the source's journal mode.
+class SnapshotPrefixTest : public SnapshotLiveTest, public ::testing::WithParamInterface<const char *> {};
+
+TEST_P(SnapshotPrefixTest, EverySnapshotIsAPrefixOfWhatWasWritten) {
+    constexpr int kSnapshots = 200;
+    constexpr int kFirstRows = 500;
+    make_birds_db(source_, kFirstRows, GetParam());
+    Recorder recorder(source_, kFirstRows + 1, dir_ / "log");
+    int before = kFirstRows;
+    int grew = 0;
+    for (int i = 0; i < kSnapshots; ++i) {
+        const auto report = SqliteDb(source_, SQLITE_OPEN_READONLY).snapshot(mirror_);
+        const int rows = rows_of_good_copy(mirror_);
+        ASSERT_GE(rows, before) << "snapshot " << i << ": " << report;
+        grew += rows > before ? 1 : 0;
+        before = rows;
+    }
+    ASSERT_TRUE(recorder.running()) << read_file(dir_ / "log");
+    EXPECT_EQ(recorder.stop(), 0);
+    EXPECT_NE(read_file(dir_ / "log").find("\"lost\": 0"), std::string::npos) << read_file(dir_ / "log");
+    EXPECT_GT(grew, kSnapshots / 4) << "the recorder was at work all the time";
+    EXPECT_EQ(files_in(dir_.path()).find("emsn"), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(JournalModes, SnapshotPrefixTest, ::testing::Values("delete", "wal"));
+
+// Copying a big source cannot end under one short lock while a recorder commits all the time.
+TEST_F(SnapshotLiveTest, AHoldThatWouldBeTooLongIsNotBegun) {
+    make_birds_db(source_, 300'000);
+    make_birds_db(mirror_, 7);
+    Recorder recorder(source_, 300'001, dir_ / "log");
+    SqliteDb db(source_, SQLITE_OPEN_READONLY);
+    try {
+        const auto report =
+            db.snapshot(mirror_, R"({"max_hold_ms": 5, "timeout_ms": 700, "verify": "none"})");
+        EXPECT_EQ(report["passes"], 1) << "it may find a quiet moment: " << report;
+    } catch (const SqlError &e) {
+        EXPECT_EQ(e.code, SQLITE_BUSY);
+        EXPECT_NE(
+            std::string(e.what()).find("deadline of 700 ms passed while copying a source that changed "),
+            std::string::npos)
+            << e.what();
+        EXPECT_EQ(rows_of_good_copy(mirror_), 7);
+    }
+    EXPECT_EQ(recorder.stop(), 0);
+}
+
+// Killed at 100 random moments, the mirror is the old copy or the new one, also as a bare file.
+TEST_F(SnapshotLiveTest, KilledAtAnyMomentItLeavesTheOldOrTheNewCopy) {
+    constexpr int kKills = 100;
+    make_birds_db(source_, 30'000);
+    const std::vector<std::string> command{"sqlite3", "-readonly", source_, load_command(),
+                                           "SELECT emsn_snapshot(" + quoted(mirror_) + ")"};
+    const auto begin = std::chrono::steady_clock::now();
+    ASSERT_EQ(run(command, sanitizer_env()).status, 0);
+    const auto whole = std::chrono::steady_clock::now() - begin;
+    std::mt19937 random(20251228);
+    int rows = 30'000;
+    int old_left = 0;
+    int new_left = 0;
+    int partial_left = 0;
+    for (int kill = 0; kill < kKills; ++kill) {
+        const int before = rows_of_good_copy(mirror_);
+        ++rows;
+        SqliteDb(source_, SQLITE_OPEN_READWRITE,
+                 false)("INSERT INTO detections VALUES ('2025-12-28', '02:00:00', 'Strix aluco', 'Tawny "
+                        "Owl', 0.9, 0, 0, 0, 1, 1, "
+                        "0, 'Owl-" +
+                        std::to_string(rows) + ".mp3')");
+        Process snapshot(command, dir_ / "log", sanitizer_env());
+        // the one place where a test waits for a time: the moment of the kill is what is being tried
+        std::this_thread::sleep_for(whole * (random() % 1200) / 1000);
+        snapshot.signal(SIGKILL);
+        snapshot.wait();
+        partial_left += fs::exists(mirror_ + ".emsn.partial") ? 1 : 0;
+        fs::copy_file(mirror_, dir_ / "bare.db", fs::copy_options::overwrite_existing);
+        const int after = rows_of_good_copy(dir_ / "bare.db");
+        ASSERT_TRUE(after == before || after == rows) << "kill " << kill << ": " << before << " -> " << after;
+        (after == rows ? new_left : old_left) += 1;
+    }
+    EXPECT_GT(old_left, 0);
+    EXPECT_GT(new_left, 0);
+    EXPECT_GT(partial_left, 0) << "no kill came in the middle";
+    EXPECT_EQ(run(command, sanitizer_env()).status, 0);
+    EXPECT_EQ(rows_of_good_copy(mirror_), rows);
+    EXPECT_EQ(files_in(dir_.path()), "bare.db birds.db log mirror.db")
+        << "leftovers are cleared up by the next run";
+}
+
+} // namespace
+} // namespace emsn::test

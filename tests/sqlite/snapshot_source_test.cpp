@@ -1,0 +1,150 @@
+// Sources that are wrong, damaged, locked, in a transaction, or go away.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "tests/sqlite/support.hpp"
+
+namespace emsn::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+class SnapshotSourceTest : public ::testing::Test {
+  protected:
+    SnapshotSourceTest() { make_birds_db(source_, 20'000); }
+
+    std::string call() const { return "emsn_snapshot(" + quoted(mirror_) + ")"; }
+
+    TempDir dir_;
+    const std::string source_ = dir_ / "birds.db";
+    const std::string mirror_ = dir_ / "mirror.db";
+    const std::string reading_ =
+        "emsn_snapshot: a read transaction is open on main; it would hold the writer (call "
+        "emsn_snapshot in a SELECT of its own, not FROM a table)";
+};
+
+TEST_F(SnapshotSourceTest, OpenTransactionsAreRefused) {
+    SqliteDb db(source_);
+    EXPECT_EQ(db.error_of("SELECT " + call() + " FROM detections"), reading_);
+    EXPECT_EQ(db.error_of("BEGIN; SELECT count(*) FROM detections; SELECT " + call()), reading_);
+    db("COMMIT");
+    EXPECT_EQ(db.error_of("BEGIN IMMEDIATE; SELECT " + call()),
+              "emsn_snapshot: a write transaction is open on main");
+    db("ROLLBACK");
+    EXPECT_EQ(files_in(dir_.path()), "birds.db");
+    EXPECT_EQ(db.error_of("BEGIN; SELECT " + call() + "; COMMIT"), reading_)
+        << "inside BEGIN, SQLite would keep the lock until COMMIT";
+}
+
+TEST_F(SnapshotSourceTest, AStatementThatWouldKeepTheLockIsRefused) {
+    SqliteDb db(source_);
+    db("CREATE TEMP TABLE destinations AS SELECT " + quoted(mirror_) + " AS path");
+    EXPECT_EQ(db.error_of("SELECT emsn_snapshot(path) FROM temp.destinations"), reading_);
+    EXPECT_EQ(db("SELECT json_extract(" + call() + ", '$.mode')"), "full") << "the connection is as before";
+}
+
+TEST_F(SnapshotSourceTest, AReadTransactionOnAWalSourceIsCopiedAsItSeesIt) {
+    SqliteDb db(source_);
+    db("PRAGMA journal_mode = wal; BEGIN; SELECT count(*) FROM detections");
+    SqliteDb{source_}("DELETE FROM detections");
+    db("SELECT " + call());
+    EXPECT_EQ(rows_of_good_copy(mirror_), 20'000);
+}
+
+TEST_F(SnapshotSourceTest, EmptyAndForeignFilesAreRefused) {
+    write_file(dir_ / "empty.db", "");
+    EXPECT_EQ(SqliteDb(dir_ / "empty.db").error_of("SELECT " + call()),
+              "emsn_snapshot: source " + (dir_ / "empty.db") + " has no pages: is its name right?");
+    write_file(dir_ / "letter.db", std::string(8192, 'x'));
+    SqliteDb letter(dir_ / "letter.db");
+    try {
+        letter("SELECT " + call());
+        FAIL();
+    } catch (const SqlError &e) {
+        EXPECT_EQ(e.code, SQLITE_NOTADB);
+        EXPECT_EQ(std::string(e.what()),
+                  "emsn_snapshot: source " + (dir_ / "letter.db") + ": file is not a database");
+    }
+    EXPECT_FALSE(fs::exists(mirror_));
+}
+
+TEST_F(SnapshotSourceTest, ADamagedSourceIsSetAsideAndTheGoodMirrorStays) {
+    SqliteDb(source_).snapshot(mirror_);
+    const auto good = read_file(mirror_);
+    auto bytes = read_file(source_);
+    bytes.replace(4096 * 20, 4096, std::string(4096, '\xaa'));
+    write_file(source_, bytes);
+    SqliteDb db(source_);
+    try {
+        db("SELECT " + call());
+        FAIL();
+    } catch (const SqlError &e) {
+        EXPECT_EQ(e.code, SQLITE_CORRUPT);
+        const std::string text = e.what();
+        EXPECT_NE(text.find("the source is damaged: "), std::string::npos) << text;
+        EXPECT_NE(text.find("its copy is kept as " + mirror_ + ".corrupt"), std::string::npos) << text;
+    }
+    EXPECT_EQ(read_file(mirror_), good);
+    EXPECT_EQ(files_in(dir_.path()), "birds.db mirror.db mirror.db.corrupt");
+}
+
+TEST_F(SnapshotSourceTest, AReplacedOrDeletedSourceIsNoticed) {
+    SqliteDb db(source_);
+    db("SELECT count(*) FROM detections");
+    fs::rename(source_, dir_ / "gone.db");
+    EXPECT_NE(db.error_of("SELECT " + call()).find("the file is no longer there"), std::string::npos);
+    make_birds_db(source_, 10);
+    EXPECT_EQ(db.error_of("SELECT " + call()),
+              "emsn_snapshot: source " + source_ + " was replaced or deleted meanwhile");
+    EXPECT_FALSE(fs::exists(mirror_));
+}
+
+TEST_F(SnapshotSourceTest, ALockedSourceIsWaitedForUntilTheDeadline) {
+    SqliteDb writer(source_);
+    writer("BEGIN EXCLUSIVE");
+    SqliteDb db(source_);
+    try {
+        db.snapshot(mirror_, R"({"timeout_ms": 50})");
+        FAIL();
+    } catch (const SqlError &e) {
+        EXPECT_EQ(e.code, SQLITE_BUSY);
+        EXPECT_STREQ(e.what(),
+                     "emsn_snapshot: deadline of 50 ms passed while waiting for a lock on the source");
+    }
+    std::thread release([&] { writer("COMMIT"); });
+    EXPECT_NO_THROW(db.snapshot(mirror_));
+    release.join();
+}
+
+TEST_F(SnapshotSourceTest, InterruptStopsItAndLeavesNothing) {
+    SqliteDb writer(source_);
+    writer("BEGIN EXCLUSIVE");
+    SqliteDb db(source_);
+    db("PRAGMA busy_timeout = 3600000"); // must not be waited in: it is deaf
+    std::atomic<bool> stop{false};
+    std::thread user([&] {
+        while (!stop)
+            sqlite3_interrupt(db.get());
+    });
+    try {
+        db.snapshot(mirror_);
+        FAIL();
+    } catch (const SqlError &e) {
+        EXPECT_EQ(e.code, SQLITE_INTERRUPT);
+    }
+    stop = true;
+    user.join();
+    EXPECT_EQ(files_in(dir_.path()), "birds.db");
+}
+
+TEST_F(SnapshotSourceTest, AReadOnlyConnectionIsEnough) {
+    SqliteDb db(source_, SQLITE_OPEN_READONLY);
+    db.snapshot(mirror_);
+    EXPECT_EQ(rows_of_good_copy(mirror_), 20'000);
+}
+
+} // namespace
+} // namespace emsn::test

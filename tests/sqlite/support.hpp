@@ -1,0 +1,57 @@
+// The built emsn.so in a real SQLite library, and in the sqlite3 program.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/support/run.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace emsn::test {
+
+struct SqlError : std::runtime_error {
+    SqlError(int code_, const std::string &message) : std::runtime_error(message), code(code_) {}
+    int code; // primary result code
+};
+
+// A connection with emsn loaded.
+class SqliteDb {
+  public:
+    explicit SqliteDb(const std::string &path, int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                      bool load = true);
+
+    // Rows as in the sqlite3 program: columns joined by '|', rows by newline, NULL empty. Throws SqlError.
+    std::string operator()(const std::string &sql);
+    nlohmann::json snapshot(const std::string &destination, const std::string &options = "{}");
+    // The message that the statement fails with; "" when it succeeds.
+    std::string error_of(const std::string &sql);
+    [[nodiscard]] sqlite3 *get() const { return db_.get(); }
+
+  private:
+    struct Close {
+        void operator()(sqlite3 *db) const { sqlite3_close_v2(db); }
+    };
+    std::unique_ptr<sqlite3, Close> db_;
+};
+
+[[nodiscard]] std::string quoted(const std::string &text); // as an SQL string
+
+// Environment that lets an uninstrumented program load a sanitized emsn.so; empty otherwise.
+[[nodiscard]] std::vector<std::string> sanitizer_env();
+// sqlite3 ARGS..., as a person types it.
+Outcome sqlite3_cli(const std::vector<std::string> &args);
+[[nodiscard]] std::string load_command(); // ".load PATH"
+
+// A station's database with rows detections; File_Name carries 1..rows.
+void make_birds_db(const std::string &path, int rows, const std::string &journal_mode = "delete");
+// What a mirror must hold: "ok" of integrity_check and the rows 1..k without a gap; k, or -1 with a test
+// failure.
+int rows_of_good_copy(const std::string &path);
+// Names of the files in a folder, sorted, joined by spaces.
+std::string files_in(const std::string &folder);
+
+} // namespace emsn::test
