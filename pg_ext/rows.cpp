@@ -1,0 +1,55 @@
+#include "pg_ext/rows.hpp"
+
+#include <type_traits>
+
+#include "pg_ext/guard.hpp"
+
+namespace emsn::pg {
+
+static_assert(std::is_trivially_destructible_v<Row>, "ereport jumps over it");
+
+Row::Row(FunctionCallInfo fcinfo)
+    : out_(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo)),
+      scratch_(AllocSetContextCreate(CurrentMemoryContext, "emsn row", ALLOCSET_SMALL_SIZES)) {}
+
+void Row::next_column() {
+    if (columns_ >= kMostColumns || columns_ >= out_->setDesc->natts)
+        elog(ERROR, "row with more than %d columns", out_->setDesc->natts);
+    ++columns_;
+}
+
+void Row::add(Datum value) {
+    next_column();
+    values_[columns_ - 1] = value;
+    nulls_[columns_ - 1] = false;
+}
+
+void Row::null() {
+    next_column();
+    values_[columns_ - 1] = 0;
+    nulls_[columns_ - 1] = true;
+}
+
+void Row::text(const std::string &value) {
+    MemoryContext const before = MemoryContextSwitchTo(scratch_);
+    const Datum datum = PointerGetDatum(cstring_to_text(valid_text(value.data(), value.size())));
+    MemoryContextSwitchTo(before);
+    add(datum);
+}
+
+void Row::text(const std::optional<std::string> &value) {
+    if (value)
+        text(*value);
+    else
+        null();
+}
+
+void Row::put() {
+    if (columns_ != out_->setDesc->natts)
+        elog(ERROR, "row with %d of %d columns", columns_, out_->setDesc->natts);
+    tuplestore_putvalues(out_->setResult, out_->setDesc, values_, nulls_);
+    columns_ = 0;
+    MemoryContextReset(scratch_);
+}
+
+} // namespace emsn::pg

@@ -1,0 +1,16 @@
+-- The server's disks, over the same core as the SQLite extension.
+
+-- C: no search_path to set, no name is looked up.
+CREATE FUNCTION emsn.dir_size_safe(path text, options jsonb DEFAULT '{}') RETURNS bigint
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 100000
+AS 'MODULE_PATHNAME', 'emsn_health_dir_size_safe';
+COMMENT ON FUNCTION emsn.dir_size_safe(text, jsonb) IS 'Bytes below an absolute path on the server as du -sb counts them, without what cannot be read; NULL when the path itself cannot be reached.';
+
+CREATE FUNCTION emsn.filesystems(OUT mount_point text, OUT device text, OUT fs_type text, OUT total_bytes bigint,
+                                 OUT used_bytes bigint, OUT available_bytes bigint,
+                                 OUT used_percent double precision, OUT inodes_total bigint,
+                                 OUT inodes_used bigint, OUT read_only boolean, OUT error text)
+RETURNS SETOF record
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 1000 ROWS 10
+AS 'MODULE_PATHNAME', 'emsn_health_filesystems';
+COMMENT ON FUNCTION emsn.filesystems() IS 'File systems mounted on the server, as df shows them; network kinds are named, not measured.';

@@ -1,0 +1,52 @@
+-- Who may do what, in one place. PUBLIC: nothing. Naming tables and writing settings: the owner only.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA emsn FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA emsn FROM PUBLIC;
+REVOKE ALL ON TYPE emsn.health_row FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA emsn TO pg_monitor, pg_read_server_files, pg_signal_backend;
+
+-- views run functions as the caller, so a reader needs what they stand on too
+GRANT SELECT ON
+    emsn.settings,
+    emsn.station_settings,
+    emsn.thresholds,
+    emsn.connections,
+    emsn.connection_clients,
+    emsn.idle_transactions,
+    emsn.detections_today,
+    emsn.stations,
+    emsn.health
+TO pg_monitor;
+GRANT USAGE ON TYPE emsn.health_row TO pg_monitor;
+GRANT EXECUTE ON FUNCTION
+    emsn.limits(text, text, text, text),
+    emsn.is_at_or_above(numeric, text, numeric),
+    emsn.is_at_or_below(numeric, text, numeric),
+    emsn.sees_sessions(),
+    emsn.require_sessions_visible(),
+    emsn.connection_client_rows(),
+    emsn.idle_transaction_rows(),
+    emsn.filesystems(),
+    emsn.detections_sql(text),
+    emsn.has_station_index(),
+    emsn.known_stations(),
+    emsn.detections_today_rows(),
+    emsn.detections_per_station(date, date),
+    emsn.station_rows(),
+    emsn.judge(text, text, numeric, text, numeric, boolean, text, text, text, text),
+    emsn.unjudged(text, text, text, text, text),
+    emsn.health_rows(),
+    emsn.check_connections(),
+    emsn.check_idle_in_transaction(),
+    emsn.check_disk_usage(),
+    emsn.check_stations()
+TO pg_monitor;
+
+-- it asks for pg_monitor too, in words, and stands on what that role may call
+GRANT EXECUTE ON FUNCTION
+    emsn.terminate_idle_transactions(interval, boolean),
+    emsn.sees_sessions(),
+    emsn.require_sessions_visible()
+TO pg_signal_backend;
+
+GRANT EXECUTE ON FUNCTION emsn.dir_size_safe(text, jsonb) TO pg_read_server_files;

@@ -1,0 +1,106 @@
+-- How the user's table is read: its name is text until the moment of the query, so it can come, go and change. All SQL
+-- over it passes emsn.detections_sql. Day borders are computed for each station before its rows are looked for, so that
+-- an index on (station, detection_timestamp) serves.
+
+-- Fills in a query over {detections} AS d, with stations as k:
+--   {live}      the rows that count
+--   {zone}      turns the column's type into local time of k, and local time of k into the column's type
+--   {instant}   turns the column into timestamptz
+--   {now}       this moment in the column's type
+CREATE FUNCTION emsn.detections_sql(query text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    named text := (SELECT s.value FROM emsn.settings AS s WHERE s.name = 'detections');
+    relation regclass := to_regclass(named);
+    is_local boolean;
+    has_deleted boolean;
+BEGIN
+    IF named IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = 'no table of detections is named yet',
+            HINT = 'SELECT emsn.use_detections(''schema.table''); or, to make one: SELECT emsn.create_detections(''public.bird_detections'');';
+    END IF;
+    IF relation IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_table',
+            MESSAGE = format('the table of detections %s is not there', named),
+            HINT = 'Restore it, or name another one: SELECT emsn.use_detections(''schema.table'');';
+    END IF;
+    SELECT bool_or(a.atttypid = 'timestamp'::regtype) FILTER (WHERE a.attname = 'detection_timestamp'),
+           coalesce(bool_or(a.attname = 'deleted'), false)
+    INTO is_local, has_deleted
+    FROM pg_attribute AS a
+    WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped;
+    IF is_local IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_column',
+            MESSAGE = format('%s has no column detection_timestamp', named);
+    END IF;
+    query := replace(query, '{live}', CASE WHEN has_deleted THEN 'd.deleted IS NOT TRUE' ELSE 'true' END);
+    query := replace(query, '{zone}', CASE WHEN is_local THEN '' ELSE 'AT TIME ZONE k.time_zone' END);
+    query := replace(query, '{instant}', CASE WHEN is_local THEN 'AT TIME ZONE k.time_zone' ELSE '' END);
+    query := replace(query, '{now}', CASE WHEN is_local THEN 'k.clock' ELSE 'statement_timestamp()' END);
+    -- last: a name may look like one of the above
+    RETURN replace(query, '{detections}', relation::text);
+END
+$$;
+COMMENT ON FUNCTION emsn.detections_sql(text) IS 'Query over the table of detections, ready to execute; errors 55000 (none named), 42P01 (not there), 42703.';
+
+-- Whether stations can be found by jumping through an index instead of reading every row.
+CREATE FUNCTION emsn.has_station_index() RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT
+        FROM emsn.settings AS s
+        JOIN pg_index AS i ON i.indrelid = to_regclass(s.value)
+        JOIN pg_class AS c ON c.oid = i.indexrelid
+        JOIN pg_am AS m ON m.oid = c.relam
+        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE s.name = 'detections' AND a.attname = 'station' AND a.atttypid IN ('text'::regtype, 'varchar'::regtype)
+          AND m.amname = 'btree' AND i.indisvalid AND i.indpred IS NULL
+    )
+$$;
+COMMENT ON FUNCTION emsn.has_station_index() IS 'Whether the table of detections has an index that begins with station.';
+
+-- Rows without a station belong to none and are not shown.
+CREATE FUNCTION emsn.known_stations()
+RETURNS TABLE (station text, time_zone text, expected boolean, clock timestamp, today date)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    jumping CONSTANT text := '
+        WITH RECURSIVE jump (station) AS (
+            (SELECT d.station::text FROM {detections} AS d
+             WHERE d.station IS NOT NULL AND {live} ORDER BY d.station LIMIT 1)
+            UNION ALL
+            SELECT (SELECT d.station::text FROM {detections} AS d
+                    WHERE d.station > j.station AND {live} ORDER BY d.station LIMIT 1)
+            FROM jump AS j
+            WHERE j.station IS NOT NULL
+        )
+        SELECT j.station FROM jump AS j WHERE j.station IS NOT NULL';
+    reading CONSTANT text := '
+        SELECT DISTINCT d.station::text FROM {detections} AS d WHERE d.station IS NOT NULL AND {live}';
+    heard text[];
+BEGIN
+    EXECUTE format('SELECT array_agg(s.station) FROM (%s) AS s (station)',
+                   emsn.detections_sql(CASE WHEN emsn.has_station_index() THEN jumping ELSE reading END))
+    INTO heard;
+    RETURN QUERY
+    SELECT n.station,
+           z.time_zone,
+           coalesce(s.expected, true),
+           statement_timestamp() AT TIME ZONE z.time_zone,
+           (statement_timestamp() AT TIME ZONE z.time_zone)::date
+    FROM (SELECT unnest(heard) UNION SELECT r.station FROM emsn.station_settings AS r) AS n (station)
+    LEFT JOIN emsn.station_settings AS s ON s.station = n.station
+    CROSS JOIN LATERAL (SELECT coalesce(s.time_zone, current_setting('TimeZone'))) AS z (time_zone);
+END
+$$;
+COMMENT ON FUNCTION emsn.known_stations() IS 'Stations of the registry and of the table of detections, each with its zone, its clock and its calendar day.';
