@@ -1,5 +1,7 @@
 #include "sqlite_ext/source.hpp"
 
+#include <unistd.h>
+
 #include <array>
 #include <cstdlib>
 
@@ -23,6 +25,25 @@ std::optional<core::SourceFile> find_file(sqlite3 *db, const std::string &schema
     return file;
 }
 
+[[noreturn]] void throw_unreadable(const SqliteError &e, const std::string &name) {
+    const std::string source = "source " + name + ": ";
+    const std::string who = "user ID " + std::to_string(::geteuid());
+    switch (e.sqlite_code()) {
+    case SQLITE_READONLY_ROLLBACK:
+        throw Error(Errc::unavailable,
+                    source + "a writer died and left a hot journal, which a read-only connection "
+                             "cannot roll back; the recorder's next write does");
+    case SQLITE_READONLY_RECOVERY:
+    case SQLITE_READONLY_CANTINIT:
+    case SQLITE_READONLY_DIRECTORY:
+    case SQLITE_CANTOPEN:
+        throw Error(Errc::permission, source + who + " cannot open it, or it is in WAL mode and " + who +
+                                          " cannot write its -shm file or make one in its folder");
+    default:
+        throw SqliteError(e.sqlite_code(), source + sqlite3_errstr(e.sqlite_code()));
+    }
+}
+
 } // namespace
 
 Source::Source(sqlite3 *db, std::string schema, Watch &watch) : db_(db), schema_(std::move(schema)) {
@@ -39,7 +60,7 @@ Source::Source(sqlite3 *db, std::string schema, Watch &watch) : db_(db), schema_
             pages_ = query_integer(db_, "PRAGMA " + quoted(schema_) + ".page_count");
         });
     } catch (const SqliteError &e) {
-        throw SqliteError(e.sqlite_code(), "source " + name + ": " + sqlite3_errstr(e.sqlite_code()));
+        throw_unreadable(e, name);
     }
     check_no_transaction();
     if (pages_ == 0)

@@ -1,11 +1,13 @@
 // Sources that are wrong, damaged, locked, in a transaction, or go away.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <filesystem>
 #include <thread>
 
 #include "tests/sqlite/support.hpp"
+#include "tests/support/as_nobody.hpp"
 
 namespace emsn::test {
 namespace {
@@ -138,6 +140,38 @@ TEST_F(SnapshotSourceTest, InterruptStopsItAndLeavesNothing) {
     stop = true;
     user.join();
     EXPECT_EQ(files_in(dir_.path()), "birds.db");
+}
+
+TEST_F(SnapshotSourceTest, AHotJournalThatCannotBeRolledBackIsTryAgainLater) {
+    {
+        SqliteDb writer(source_);
+        writer("PRAGMA cache_size = 5; BEGIN; UPDATE detections SET Confidence = 0.1");
+        fs::copy_file(source_, dir_ / "torn.db");
+        fs::copy_file(source_ + "-journal", dir_ / "torn.db-journal");
+    }
+    const auto before = read_file(dir_ / "torn.db");
+    try {
+        SqliteDb(dir_ / "torn.db", SQLITE_OPEN_READONLY).snapshot(mirror_);
+        FAIL();
+    } catch (const SqlError &e) {
+        EXPECT_EQ(e.code, SQLITE_BUSY);
+        EXPECT_NE(std::string(e.what()).find("left a hot journal"), std::string::npos) << e.what();
+    }
+    EXPECT_EQ(read_file(dir_ / "torn.db"), before);
+    SqliteDb(dir_ / "torn.db").snapshot(mirror_);
+    EXPECT_EQ(rows_of_good_copy(mirror_), 20'000)
+        << "what the recorder would see: the change was never committed";
+    EXPECT_EQ(SqliteDb(mirror_)("SELECT min(Confidence) FROM detections"), "0.8");
+}
+
+TEST_F(SnapshotSourceTest, AWalSourceWithoutRightsNamesTheUser) {
+    if (::geteuid() != 0)
+        GTEST_SKIP() << "needs two users";
+    SqliteDb{source_}("PRAGMA journal_mode = wal");
+    ::chmod(source_.c_str(), 0644);
+    const AsNobody nobody;
+    const auto error = SqliteDb(source_, SQLITE_OPEN_READONLY).error_of("SELECT " + call());
+    EXPECT_NE(error.find("user ID 65534 cannot write its -shm file"), std::string::npos) << error;
 }
 
 TEST_F(SnapshotSourceTest, AReadOnlyConnectionIsEnough) {

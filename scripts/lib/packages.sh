@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# Debian packages that emsn is built, run and tested with; to be sourced:
+#
+#   ensure_packages NAME...   installs those that are missing, and says which; asks apt for nothing when none is.
+#                             As root, or through sudo; never asks a question.
+#
+# shellcheck disable=SC2034  # the lists are for whoever sources this
+PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libsqlite3-dev nlohmann-json3-dev postgresql-server-dev-15)
+PACKAGES_RUN=(sqlite3 python3 postgresql-15)
+PACKAGES_TEST=(libgtest-dev libpq-dev clang clang-format clang-tidy shellcheck jq git)
+
+ensure_packages() {
+    local name clusters=/etc/postgresql-common/createcluster.d
+    local -a missing=() root=()
+    for name in "$@"; do
+        [[ $(dpkg-query -W -f='${Status}' "$name" 2>/dev/null) == 'install ok installed' ]] || missing+=("$name")
+    done
+    ((${#missing[@]} > 0)) || return 0
+    printf 'Installing Debian packages: %s\n' "${missing[*]}" >&2
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null || {
+            printf 'neither root nor sudo: install them first, as root: apt-get install %s\n' "${missing[*]}" >&2
+            return 1
+        }
+        root=(sudo)
+    fi
+    # the server package would otherwise make and start a cluster of its own; ours are private and temporary
+    "${root[@]}" mkdir -p "$clusters"
+    printf 'create_main_cluster = false\n' | "${root[@]}" tee "$clusters/emsn.conf" >/dev/null
+    local status=0
+    {
+        "${root[@]}" apt-get -qq update &&
+            "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 \
+                install --no-install-recommends "${missing[@]}" </dev/null >/dev/null
+    } || status=$?
+    "${root[@]}" rm -f "$clusters/emsn.conf"
+    return "$status"
+}

@@ -1,0 +1,121 @@
+// scripts/emsn-mirror as a timer runs it: exit codes, words, and what it leaves.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "tests/sqlite/support.hpp"
+
+namespace emsn::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kMirror = EMSN_SOURCE_DIR "/scripts/emsn-mirror";
+
+class MirrorTest : public ::testing::Test {
+  protected:
+    MirrorTest() { make_birds_db(source_, 1000); }
+
+    Outcome mirror(const std::vector<std::string> &args, std::vector<std::string> env = {}) {
+        std::vector<std::string> argv{kMirror};
+        argv.insert(argv.end(), args.begin(), args.end());
+        env.insert(env.end(), {"EMSN_SO=" EMSN_SO, "EMSN_CONF=" + conf_});
+        for (const auto &word : sanitizer_env())
+            env.push_back(word);
+        return run(argv, env);
+    }
+
+    TempDir dir_;
+    const std::string source_ = dir_ / "birds.db";
+    const std::string mirror_ = dir_ / "mirror.db";
+    const std::string conf_ = (write_file(dir_ / "emsn.conf", ""), dir_ / "emsn.conf");
+};
+
+TEST_F(MirrorTest, CopiesAndReports) {
+    const auto outcome = mirror({"--no-require-mount", "--verify", "full", source_, mirror_});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_EQ(nlohmann::json::parse(outcome.out)["verify"], "full");
+    EXPECT_EQ(rows_of_good_copy(mirror_), 1000);
+}
+
+TEST_F(MirrorTest, PathsWithQuotesAndSpacesAreJustPaths) {
+    fs::create_directory(dir_ / "it's; \"here\"");
+    const std::string destination = dir_ / "it's; \"here\"/m'); DROP.db";
+    EXPECT_EQ(mirror({"--no-require-mount", source_, destination}).status, 0);
+    EXPECT_EQ(rows_of_good_copy(destination), 1000);
+}
+
+TEST_F(MirrorTest, WithoutAMountItIsTryAgainLater) {
+    if (run({"findmnt", "-nro", "TARGET", "-T", "/var"}).out != "/\n")
+        GTEST_SKIP() << "/var is a mount point here";
+    const auto outcome = mirror({source_, "/var/away/mirror.db"});
+    EXPECT_EQ(outcome.status, 75);
+    EXPECT_NE(outcome.err.find("nothing is mounted there"), std::string::npos) << outcome.err;
+}
+
+TEST_F(MirrorTest, ALockedSourceIsTryAgainLater) {
+    SqliteDb writer(source_);
+    writer("BEGIN EXCLUSIVE");
+    const auto outcome = mirror({"--no-require-mount", "--timeout", "1", source_, mirror_});
+    EXPECT_EQ(outcome.status, 75);
+    EXPECT_NE(outcome.err.find("waiting for a lock on the source"), std::string::npos) << outcome.err;
+}
+
+TEST_F(MirrorTest, ConfigurationComesFromTheFileAndTheEnvironmentWins) {
+    write_file(conf_, "# a station\nEMSN_SOURCE_DB=" + source_ + "\nEMSN_MIRROR_DB='" + mirror_ +
+                          "'\nEMSN_REQUIRE_MOUNT=0\n");
+    EXPECT_EQ(mirror({}).status, 0);
+    EXPECT_EQ(rows_of_good_copy(mirror_), 1000);
+    EXPECT_EQ(mirror({}, {"EMSN_MIRROR_DB=" + (dir_ / "other.db")}).status, 0);
+    EXPECT_TRUE(fs::exists(dir_ / "other.db"));
+}
+
+TEST_F(MirrorTest, WrongUseIsTwoWithAHint) {
+    const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+        {{}, "needs SOURCE and DEST"},
+        {{source_}, "needs SOURCE and DEST"},
+        {{"--fast", source_, mirror_}, "unknown option --fast"},
+        {{"--verify", "deep", source_, mirror_}, "--verify takes quick, full or none, not 'deep'"},
+        {{"--timeout", "0", source_, mirror_}, "--timeout needs a whole number above 0, not '0'"},
+        {{source_, mirror_, "--max-hold"}, "--max-hold needs a value"},
+    };
+    for (const auto &[args, words] : cases) {
+        const auto outcome = mirror(args);
+        EXPECT_EQ(outcome.status, 2);
+        EXPECT_EQ(outcome.err, "emsn-mirror: " + words + "\nTry: emsn-mirror --help\n");
+    }
+    EXPECT_EQ(mirror({"--help"}).status, 0);
+}
+
+TEST_F(MirrorTest, FailuresAreOneAndSayWhy) {
+    auto outcome = mirror({"--no-require-mount", dir_ / "none.db", mirror_});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.err, "emsn-mirror: source " + (dir_ / "none.db") + ": no such file\n");
+    outcome = mirror({"--no-require-mount", source_, dir_ / "no/mirror.db"});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(outcome.err.find("folder " + (dir_ / "no") + " does not exist"), std::string::npos)
+        << outcome.err;
+}
+
+TEST_F(MirrorTest, TermEndsItCleanly) {
+    SqliteDb writer(source_);
+    writer("BEGIN EXCLUSIVE");
+    auto env = sanitizer_env();
+    env.insert(env.end(), {"EMSN_SO=" EMSN_SO, "EMSN_CONF=" + conf_});
+    Process process({kMirror, "--no-require-mount", source_, mirror_}, dir_ / "log", env);
+    // it has arrived where it waits for the source when it has the database open
+    ASSERT_TRUE(eventually([&] {
+        return run({"bash", "-c",
+                    "for f in /proc/*/fd/*; do [[ $(readlink \"$f\") == \"$1\" && $f != /proc/$2/* ]] && "
+                    "exit 0; done; exit 1",
+                    "bash", source_, std::to_string(::getpid())})
+                   .status == 0;
+    }));
+    process.signal(SIGTERM);
+    EXPECT_EQ(process.wait(), 128 + SIGTERM);
+    EXPECT_EQ(files_in(dir_.path()), "birds.db emsn.conf log");
+}
+
+} // namespace
+} // namespace emsn::test
