@@ -100,7 +100,7 @@ void make_birds_db(const std::string &path, int rows, const std::string &journal
     db(read_file(EMSN_SOURCE_DIR "/sql/birds_schema.sql"));
     db("PRAGMA journal_mode = " + journal_mode);
     db("WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < " + std::to_string(rows) +
-       ") INSERT INTO detections SELECT date('2025-01-01', i / 200 || ' days'), time(i * 60 % 86400, "
+       ") INSERT INTO detections SELECT date('2025-01-01', (i / 200) || ' days'), time(i * 60 % 86400, "
        "'unixepoch'), "
        "'Turdus merula', 'Eurasian Blackbird', 0.8, 52.1, 5.2, 0.7, 1, 1.25, 0, 'Blackbird-' || i || '.mp3' "
        "FROM n "
