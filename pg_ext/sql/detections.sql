@@ -7,6 +7,7 @@ RETURNS TABLE (station text, detections bigint, species bigint, last_detection t
                minutes_since_last bigint, usual_by_now numeric)
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN QUERY EXECUTE emsn.detections_sql('
@@ -81,6 +82,7 @@ CREATE FUNCTION emsn.detections_per_station(from_day date, to_day date)
 RETURNS TABLE (station text, day date, detections bigint, species bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 100
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     IF from_day IS NULL OR to_day IS NULL THEN
@@ -121,6 +123,7 @@ RETURNS TABLE (station text, time_zone text, first_detection timestamptz, last_d
                silent_hours numeric, expected boolean, future_detections bigint, future_until timestamptz)
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     -- clocks may differ by a few minutes; what lies further ahead is a wrong date

@@ -39,8 +39,9 @@ BEGIN
         alarmed := emsn.is_at_or_above(value, bounds.critical_at, whole);
     END IF;
     IF warned IS NULL OR alarmed IS NULL THEN
-        message := message || format('; the limits %s and %s cannot be applied to it', bounds.warning_at, bounds.critical_at);
-        remedy := 'See check_name in emsn.thresholds; docs/postgresql.md says which forms each check takes.';
+        message := message || format('; a limit (%s, %s) has no meaning here', coalesce(bounds.warning_at, 'none'),
+                                     coalesce(bounds.critical_at, 'none'));
+        remedy := format('Correct emsn.thresholds for %s: this check takes other forms of limits.', check_name);
     END IF;
     result.check_name := check_name;
     result.subject := subject;

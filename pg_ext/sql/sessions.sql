@@ -27,7 +27,8 @@ CREATE VIEW emsn.connections AS
 SELECT s.used,
        l.max_connections,
        l.reserved,
-       greatest(l.max_connections - l.reserved - s.used, 0) AS available,
+       -- greatest() alone would make 0 of NULL
+       CASE WHEN s.used IS NOT NULL THEN greatest(l.max_connections - l.reserved - s.used, 0) END AS available,
        round(100.0 * s.used / l.max_connections, 1) AS used_percent,
        s.active,
        s.idle,

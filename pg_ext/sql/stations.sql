@@ -1,6 +1,7 @@
 -- How the user's table is read: its name is text until the moment of the query, so it can come, go and change. All SQL
 -- over it passes emsn.detections_sql. Day borders are computed for each station before its rows are looked for, so that
--- an index on (station, detection_timestamp) serves.
+-- an index on (station, detection_timestamp) serves. jit = off: on a table without statistics the planner's guess is high
+-- enough to compile these queries for seconds where they run for milliseconds.
 
 -- Fills in a query over {detections} AS d, with stations as k:
 --   {live}      the rows that count
@@ -72,6 +73,7 @@ CREATE FUNCTION emsn.known_stations()
 RETURNS TABLE (station text, time_zone text, expected boolean, clock timestamp, today date)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     jumping CONSTANT text := '

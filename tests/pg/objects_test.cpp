@@ -1,0 +1,104 @@
+// The extension as a whole: what it consists of, who may use it, how it comes and goes.
+#include "tests/support/pg_cluster.hpp"
+
+namespace emsn::test {
+namespace {
+
+class Objects : public PgTest {};
+
+// A new object is written down in objects.expected, or this fails.
+TEST_F(Objects, AreThoseOfTheWrittenList) {
+    const auto found =
+        db.text("SELECT pg_describe_object(classid, objid, objsubid) COLLATE \"C\" FROM pg_depend"
+                " WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND refobjid ="
+                " (SELECT oid FROM pg_extension WHERE extname = 'emsn_health') ORDER BY 1");
+    const std::string path = std::string(EMSN_SOURCE_DIR) + "/tests/pg/objects.expected";
+    EXPECT_EQ(found + "\n", read_file(path));
+}
+
+TEST_F(Objects, EachHasAComment) {
+    EXPECT_EQ(
+        db.text(
+            "SELECT pg_describe_object(classid, objid, 0) FROM pg_depend AS d"
+            " WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND obj_description(objid,"
+            " classid::regclass::name) IS NULL AND refobjid = (SELECT oid FROM pg_extension WHERE extname ="
+            " 'emsn_health') AND NOT (classid = 'pg_type'::regclass AND objid IN (SELECT oid FROM pg_type"
+            " WHERE typrelid <> 0 OR typelem <> 0))"),
+        "");
+    EXPECT_NE(
+        db.value(
+            "SELECT obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = 'emsn_health'"),
+        "NULL");
+}
+
+// Contract: nothing for PUBLIC, no role is made.
+TEST_F(Objects, GiveNothingToPublic) {
+    auto nobody = session(role());
+    EXPECT_EQ(nobody.value(
+                  "SELECT has_schema_privilege('emsn', 'USAGE') OR has_schema_privilege('emsn', 'CREATE')"),
+              "f");
+    EXPECT_EQ(nobody.text("SELECT oid::regprocedure FROM pg_proc WHERE pronamespace ="
+                          " (SELECT oid FROM pg_namespace WHERE nspname = 'emsn') AND "
+                          "has_function_privilege(oid, 'EXECUTE')"),
+              "");
+    EXPECT_EQ(
+        nobody.text(
+            "SELECT relname FROM pg_class WHERE relnamespace ="
+            " (SELECT oid FROM pg_namespace WHERE nspname = 'emsn') AND relkind IN ('r', 'v') AND"
+            " has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')"),
+        "");
+    EXPECT_EQ(db.value("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'emsn%'"), "0");
+}
+
+TEST_F(Objects, PathFunctionsAndEndingSessionsAreNotForMonitors) {
+    EXPECT_EQ(
+        db.text("SELECT p.oid::regprocedure FROM pg_proc AS p WHERE pronamespace ="
+                " (SELECT oid FROM pg_namespace WHERE nspname = 'emsn') AND NOT"
+                " has_function_privilege('pg_monitor', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text"),
+        "emsn.create_detections(text,text)\nemsn.create_detections_in(text,text,name)\n"
+        "emsn.dir_size_safe(text,jsonb)\nemsn.is_time_zone(text)\nemsn.suffixed(text,text)\n"
+        "emsn.terminate_idle_transactions(interval,boolean)\nemsn.use_detections(regclass)");
+}
+
+// SQL and plpgsql look names up: each has a fixed search_path, or was bound when it was made.
+TEST_F(Objects, FunctionsHaveAFixedSearchPath) {
+    EXPECT_EQ(
+        db.text("SELECT p.oid::regprocedure FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang"
+                " WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'emsn')"
+                " AND l.lanname IN ('sql', 'plpgsql') AND p.prosqlbody IS NULL"
+                " AND NOT ('search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}')))"),
+        "");
+    EXPECT_EQ(db.value("SELECT count(*) FROM pg_proc WHERE prosecdef AND pronamespace ="
+                       " (SELECT oid FROM pg_namespace WHERE nspname = 'emsn')"),
+              "0");
+}
+
+TEST_F(Objects, SuperusersOnlyCreateItAndOnlyInItsOwnSchema) {
+    db.exec("DROP EXTENSION emsn_health");
+    EXPECT_EQ(db.value("SELECT count(*) FROM pg_class WHERE relnamespace ="
+                       " (SELECT oid FROM pg_namespace WHERE nspname = 'emsn')"),
+              "0");
+    const auto name = role();
+    db.exec("DROP SCHEMA emsn; GRANT CREATE ON DATABASE " + database() + " TO " + name);
+    auto user = session(name);
+    EXPECT_EQ(user.fails("CREATE EXTENSION emsn_health").sqlstate, "42501");
+    EXPECT_EQ(db.fails("CREATE EXTENSION emsn_health SCHEMA public").sqlstate, "0A000");
+    user.exec("CREATE SCHEMA emsn");
+    const auto trap = db.fails("CREATE EXTENSION emsn_health");
+    EXPECT_EQ(trap.sqlstate, "42501");
+    EXPECT_EQ(trap.message, "schema \"emsn\" exists already and belongs to a role that is not a superuser");
+    db.exec("ALTER SCHEMA emsn OWNER TO postgres; CREATE EXTENSION emsn_health");
+}
+
+TEST_F(Objects, ScriptIsRefusedByPsql) {
+    const auto script =
+        run({"bash", "-c",
+             "psql -X -f \"$1\"/stage/usr/share/postgresql/*/extension/emsn_health--1.0.sql"
+             " \"$2\"",
+             "bash", PgCluster::shared().socket_dir(), PgCluster::shared().conninfo(database())});
+    EXPECT_EQ(script.out, "Use \"CREATE EXTENSION emsn_health\" to load this file.\n");
+    EXPECT_EQ(script.err, "");
+}
+
+} // namespace
+} // namespace emsn::test

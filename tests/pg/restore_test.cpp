@@ -1,0 +1,77 @@
+// What the user set survives a dump and its restore; the views work on a hot standby.
+#include "tests/support/pg_cluster.hpp"
+
+namespace emsn::test {
+namespace {
+
+class Restore : public PgTest {};
+
+TEST_F(Restore, KeepsTableSettingsAndRights) {
+    db.exec("SELECT emsn.create_detections('bird_detections', 'month');"
+            "INSERT INTO bird_detections (station, detection_timestamp, species) VALUES ('a', now(), 'x');"
+            "INSERT INTO emsn.thresholds VALUES ('connections', NULL, '1%', '2%');"
+            "INSERT INTO emsn.station_settings VALUES ('quiet', 'Europe/Amsterdam', false, 'in the attic')");
+    Session(PgCluster::shared().conninfo("postgres")).exec("CREATE DATABASE restored");
+    const auto moved =
+        run({"bash", "-c", "set -o pipefail; pg_dump \"$1\" | psql -X -q -v ON_ERROR_STOP=1 \"$2\"", "bash",
+             PgCluster::shared().conninfo(database()), PgCluster::shared().conninfo("restored")});
+    EXPECT_EQ(moved.status, 0) << moved.err;
+    Session restored(PgCluster::shared().conninfo("restored"));
+    for (const std::string query :
+         {"SELECT station, detections FROM emsn.detections_today",
+          "SELECT check_name, subject, warning_at, critical_at FROM emsn.thresholds",
+          "SELECT station, time_zone, expected, note FROM emsn.station_settings",
+          "SELECT name, value FROM emsn.settings",
+          "SELECT nspacl FROM pg_namespace WHERE nspname = 'emsn'"}) {
+        EXPECT_EQ(restored.text(query), db.text(query));
+        EXPECT_NE(restored.text(query), "");
+    }
+    auto monitor = Session(PgCluster::shared().conninfo("restored", role("pg_monitor, pg_read_all_data")));
+    EXPECT_EQ(monitor.text("SELECT status FROM emsn.health WHERE check_name = 'connections'"), "critical");
+    EXPECT_EQ(monitor.text("SELECT station, detections FROM emsn.detections_today"), "a|1\nquiet|0");
+}
+
+TEST_F(Restore, DumpWithoutTheTableLeavesAnAnswer) {
+    db.exec("SELECT emsn.create_detections('bird_detections')");
+    Session(PgCluster::shared().conninfo("postgres")).exec("CREATE DATABASE halved");
+    const auto moved =
+        run({"bash", "-c",
+             "set -o pipefail; pg_dump -T bird_detections \"$1\" |"
+             " psql -X -q -v ON_ERROR_STOP=1 \"$2\"",
+             "bash", PgCluster::shared().conninfo(database()), PgCluster::shared().conninfo("halved")});
+    EXPECT_EQ(moved.status, 0) << moved.err;
+    Session halved(PgCluster::shared().conninfo("halved"));
+    EXPECT_EQ(halved.text("SELECT message FROM emsn.health WHERE status = 'unknown'"),
+              "the table of detections public.bird_detections is not there");
+}
+
+TEST_F(Restore, HotStandbyAnswersAndSaysWhyItDoesNotWrite) {
+    db.exec("SELECT emsn.create_detections('bird_detections');"
+            "INSERT INTO bird_detections (station, detection_timestamp, species) VALUES ('a', now(), 'x')");
+    const TempDir folder;
+    const auto copied =
+        run({"bash", "-c",
+             ". \"$1/scripts/lib/private_pg.sh\"; set -e; dir=$2/pg; mkdir \"$dir\";"
+             "((EUID != 0)) || chown postgres: \"$dir\";"
+             "private_pg_as pg_basebackup -h \"$3\" -U postgres -D \"$dir/data\" -R -c fast;"
+             "sed -i \"s|^unix_socket_directories.*|unix_socket_directories = '$dir'|;"
+             "s|^extension_destdir.*|extension_destdir = '$dir/stage'|\" \"$dir/data/postgresql.conf\";"
+             "EMSN_STAGE=$3/stage private_pg_start \"$dir\"",
+             "bash", EMSN_SOURCE_DIR, folder.path(), PgCluster::shared().socket_dir()});
+    ASSERT_EQ(copied.status, 0) << copied.err;
+    {
+        Session standby("host=" + folder.path() + "/pg dbname=" + database() + " user=postgres");
+        EXPECT_EQ(standby.value("SELECT pg_is_in_recovery()"), "t");
+        EXPECT_EQ(standby.value("SELECT count(*) FROM emsn.health WHERE status = 'unknown'"), "0");
+        EXPECT_EQ(standby.text("SELECT station, detections FROM emsn.detections_today"), "a|1");
+        EXPECT_EQ(standby.fails("SELECT emsn.idle_transaction_rows()").sqlstate, "");
+        const auto refused = standby.fails("SELECT emsn.use_detections('bird_detections')");
+        EXPECT_EQ(refused.sqlstate, "25006");
+        EXPECT_EQ(refused.message, "cannot execute INSERT in a read-only transaction");
+    }
+    run({"bash", "-c", ". \"$1/scripts/lib/private_pg.sh\"; private_pg_stop \"$2/pg\"", "bash",
+         EMSN_SOURCE_DIR, folder.path()});
+}
+
+} // namespace
+} // namespace emsn::test
