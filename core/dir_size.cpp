@@ -22,9 +22,9 @@ namespace emsn::core {
 namespace {
 
 constexpr std::size_t kOpenLevels = 64;
-constexpr std::size_t kReadBytes = 64 * 1024; // getdents64(2) buffer, one for the whole walk
-constexpr unsigned kPollEvery = 256;          // entries; about half a millisecond warm
-constexpr std::int64_t kBlockBytes = 512;     // unit of st_blocks, see stat(2)
+constexpr std::size_t kReadBytes = 65536; // getdents64(2) buffer, one for the whole walk
+constexpr unsigned kPollEvery = 256;      // entries; about half a millisecond warm
+constexpr std::int64_t kBlockBytes = 512; // unit of st_blocks, see stat(2)
 constexpr int kOpenFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 struct Level {

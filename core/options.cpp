@@ -9,6 +9,11 @@
 namespace emsn::core {
 
 struct Options::State {
+    State() : rest(nlohmann::json::object()) {}
+    State(const State &) = delete;
+    State &operator=(const State &) = delete;
+    ~State() = default;
+
     nlohmann::json rest; // what nobody has asked for yet
     std::string known;   // the keys asked for, for the message about unknown ones
 
@@ -29,7 +34,6 @@ struct Options::State {
 };
 
 Options::Options(std::string_view json) : state_(std::make_unique<State>()) {
-    state_->rest = nlohmann::json::object();
     if (json.empty())
         return;
     state_->rest = nlohmann::json::parse(json, nullptr, false);

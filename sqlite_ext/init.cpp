@@ -20,19 +20,19 @@ void emsn_version(sqlite3_context *ctx, int /*argc*/, sqlite3_value ** /*argv*/)
 
 struct Function {
     const char *name;
-    int arguments;
     void (*body)(sqlite3_context *, int, sqlite3_value **) noexcept;
+    int arguments;
     int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY; // what touches files is never called from a schema
 };
 
 constexpr Function kFunctions[] = {
-    {"emsn_version", 0, emsn_version, SQLITE_UTF8 | SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC},
-    {"emsn_snapshot", 1, emsn_snapshot},
-    {"emsn_snapshot", 2, emsn_snapshot},
-    {"emsn_verify", 1, emsn_verify},
-    {"emsn_verify", 2, emsn_verify},
-    {"dir_size_safe", 1, dir_size_safe},
-    {"dir_size_safe", 2, dir_size_safe},
+    {"emsn_version", emsn_version, 0, SQLITE_UTF8 | SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC},
+    {"emsn_snapshot", emsn_snapshot, 1},
+    {"emsn_snapshot", emsn_snapshot, 2},
+    {"emsn_verify", emsn_verify, 1},
+    {"emsn_verify", emsn_verify, 2},
+    {"dir_size_safe", dir_size_safe, 1},
+    {"dir_size_safe", dir_size_safe, 2},
 };
 
 int register_all(sqlite3 *db) {
