@@ -9,8 +9,9 @@ CREATE TABLE emsn.settings (
 COMMENT ON TABLE emsn.settings IS 'What the user set: name "detections" holds the qualified name of the table of detections (see emsn.use_detections).';
 SELECT pg_catalog.pg_extension_config_dump('emsn.settings', '');
 
+-- PARALLEL UNSAFE: an exception block is a subtransaction
 CREATE FUNCTION emsn.is_time_zone(time_zone text) RETURNS boolean
-LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -57,7 +57,8 @@ TEST_F(Restore, HotStandbyAnswersAndSaysWhyItDoesNotWrite) {
              "sed -i \"s|^unix_socket_directories.*|unix_socket_directories = '$dir'|;"
              "s|^extension_destdir.*|extension_destdir = '$dir/stage'|\" \"$dir/data/postgresql.conf\";"
              "EMSN_STAGE=$3/stage private_pg_start \"$dir\"",
-             "bash", EMSN_SOURCE_DIR, folder.path(), PgCluster::shared().socket_dir()});
+             "bash", EMSN_SOURCE_DIR, folder.path(), PgCluster::shared().socket_dir()},
+            PgCluster::environment(folder / "pg"));
     ASSERT_EQ(copied.status, 0) << copied.err;
     {
         Session standby("host=" + folder.path() + "/pg dbname=" + database() + " user=postgres");

@@ -84,6 +84,16 @@ PgCluster::~PgCluster() {
     stop();
 }
 
+std::vector<std::string> PgCluster::environment([[maybe_unused]] const std::string &folder) {
+#ifdef EMSN_PRELOAD
+    return {
+        "PRIVATE_PG_ENV=LD_PRELOAD=" EMSN_PRELOAD ":" + folder +
+        "/stage/no_gettext.so ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1"};
+#else
+    return {};
+#endif
+}
+
 void PgCluster::start() {
     std::vector<std::string> argv = {
         "bash",
@@ -93,11 +103,7 @@ void PgCluster::start() {
         std::string(EMSN_BINARY_DIR) + "/stage",
         folder_};
     argv.insert(argv.end(), settings_.begin(), settings_.end());
-#ifdef EMSN_PG_ENV
-    check(run(argv, {"PRIVATE_PG_ENV=" EMSN_PG_ENV}), "start the cluster");
-#else
-    check(run(argv), "start the cluster");
-#endif
+    check(run(argv, environment(folder_)), "start the cluster");
 }
 
 void PgCluster::stop() {

@@ -33,6 +33,8 @@ class PgCluster {
     [[nodiscard]] std::string conninfo(const std::string &database,
                                        const std::string &user = "postgres") const;
     [[nodiscard]] std::string log() const;
+    // What a server in this folder needs in its environment, for run(): a sanitizer's runtime, or nothing.
+    static std::vector<std::string> environment(const std::string &folder);
     void start();
     void stop();
 
