@@ -10,7 +10,8 @@ static_assert(std::is_trivially_destructible_v<Row>, "ereport jumps over it");
 
 Row::Row(FunctionCallInfo fcinfo)
     : out_(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo)),
-      scratch_(AllocSetContextCreate(CurrentMemoryContext, "emsn row", ALLOCSET_SMALL_SIZES)) {}
+      // not the macro without Internal: it is a statement expression, which is no standard C++
+      scratch_(AllocSetContextCreateInternal(CurrentMemoryContext, "emsn row", ALLOCSET_SMALL_SIZES)) {}
 
 void Row::next_column() {
     if (columns_ >= kMostColumns || columns_ >= out_->setDesc->natts)

@@ -101,8 +101,8 @@ TEST_F(Detections, TodayIsTheStationsOwn) {
     zone("auckland", "Pacific/Auckland");
     zone("honolulu", "Pacific/Honolulu");
     for (const std::string name : {"Pacific/Auckland", "Pacific/Honolulu"}) {
-        const std::string midnight =
-            "date_trunc('day', now() AT TIME ZONE '" + name + "') AT TIME ZONE '" + name + "'";
+        std::string midnight = "date_trunc('day', now() AT TIME ZONE '";
+        midnight.append(name).append("') AT TIME ZONE '").append(name).append("'");
         const std::string station = name == "Pacific/Auckland" ? "auckland" : "honolulu";
         add(station, midnight);
         add(station, midnight + " - interval '1 second'");

@@ -91,11 +91,10 @@ TEST_F(Objects, SuperusersOnlyCreateItAndOnlyInItsOwnSchema) {
 }
 
 TEST_F(Objects, ScriptIsRefusedByPsql) {
-    const auto script =
-        run({"bash", "-c",
-             "psql -X -f \"$1\"/stage/usr/share/postgresql/*/extension/emsn_health--1.0.sql"
-             " \"$2\"",
-             "bash", PgCluster::shared().socket_dir(), PgCluster::shared().conninfo(database())});
+    const std::string command =
+        "psql -X -f \"$1\"/stage/usr/share/postgresql/*/extension/emsn_health--1.0.sql \"$2\"";
+    const auto script = run({"bash", "-c", command, "bash", PgCluster::shared().socket_dir(),
+                             PgCluster::shared().conninfo(database())});
     EXPECT_EQ(script.out, "Use \"CREATE EXTENSION emsn_health\" to load this file.\n");
     EXPECT_EQ(script.err, "");
 }

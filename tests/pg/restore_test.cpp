@@ -34,11 +34,10 @@ TEST_F(Restore, KeepsTableSettingsAndRights) {
 TEST_F(Restore, DumpWithoutTheTableLeavesAnAnswer) {
     db.exec("SELECT emsn.create_detections('bird_detections')");
     Session(PgCluster::shared().conninfo("postgres")).exec("CREATE DATABASE halved");
-    const auto moved =
-        run({"bash", "-c",
-             "set -o pipefail; pg_dump -T bird_detections \"$1\" |"
-             " psql -X -q -v ON_ERROR_STOP=1 \"$2\"",
-             "bash", PgCluster::shared().conninfo(database()), PgCluster::shared().conninfo("halved")});
+    const std::string command =
+        "set -o pipefail; pg_dump -T bird_detections \"$1\" | psql -X -q -v ON_ERROR_STOP=1 \"$2\"";
+    const auto moved = run({"bash", "-c", command, "bash", PgCluster::shared().conninfo(database()),
+                            PgCluster::shared().conninfo("halved")});
     EXPECT_EQ(moved.status, 0) << moved.err;
     Session halved(PgCluster::shared().conninfo("halved"));
     EXPECT_EQ(halved.text("SELECT message FROM emsn.health WHERE status = 'unknown'"),
@@ -49,15 +48,15 @@ TEST_F(Restore, HotStandbyAnswersAndSaysWhyItDoesNotWrite) {
     db.exec("SELECT emsn.create_detections('bird_detections');"
             "INSERT INTO bird_detections (station, detection_timestamp, species) VALUES ('a', now(), 'x')");
     const TempDir folder;
+    const std::string command =
+        ". \"$1/scripts/lib/private_pg.sh\"; set -e; dir=$2/pg; mkdir \"$dir\";"
+        "((EUID != 0)) || chown postgres: \"$dir\";"
+        "private_pg_as pg_basebackup -h \"$3\" -U postgres -D \"$dir/data\" -R -c fast;"
+        "sed -i \"s|^unix_socket_directories.*|unix_socket_directories = '$dir'|;"
+        "s|^extension_destdir.*|extension_destdir = '$dir/stage'|\" \"$dir/data/postgresql.conf\";"
+        "EMSN_STAGE=$3/stage private_pg_start \"$dir\"";
     const auto copied =
-        run({"bash", "-c",
-             ". \"$1/scripts/lib/private_pg.sh\"; set -e; dir=$2/pg; mkdir \"$dir\";"
-             "((EUID != 0)) || chown postgres: \"$dir\";"
-             "private_pg_as pg_basebackup -h \"$3\" -U postgres -D \"$dir/data\" -R -c fast;"
-             "sed -i \"s|^unix_socket_directories.*|unix_socket_directories = '$dir'|;"
-             "s|^extension_destdir.*|extension_destdir = '$dir/stage'|\" \"$dir/data/postgresql.conf\";"
-             "EMSN_STAGE=$3/stage private_pg_start \"$dir\"",
-             "bash", EMSN_SOURCE_DIR, folder.path(), PgCluster::shared().socket_dir()},
+        run({"bash", "-c", command, "bash", EMSN_SOURCE_DIR, folder.path(), PgCluster::shared().socket_dir()},
             PgCluster::environment(folder / "pg"));
     ASSERT_EQ(copied.status, 0) << copied.err;
     {

@@ -180,7 +180,7 @@ namespace {
 
 std::string new_database() {
     static int number = 0;
-    const std::string name = "test_" + std::to_string(++number);
+    std::string name = "test_" + std::to_string(++number);
     Session admin(PgCluster::shared().conninfo("postgres"));
     admin.exec("CREATE DATABASE " + name);
     return name;
@@ -194,7 +194,7 @@ PgTest::PgTest() : database_(new_database()), db(PgCluster::shared().conninfo(da
 
 std::string PgTest::role(const std::string &memberships) {
     static int number = 0;
-    const std::string name = "role_" + std::to_string(++number);
+    std::string name = "role_" + std::to_string(++number);
     db.exec("CREATE ROLE " + name + " LOGIN" + (memberships.empty() ? "" : " IN ROLE " + memberships));
     return name;
 }
