@@ -104,6 +104,21 @@ TEST_F(SnapshotSourceTest, AReplacedOrDeletedSourceIsNoticed) {
     EXPECT_FALSE(fs::exists(mirror_));
 }
 
+TEST_F(SnapshotSourceTest, ASourceReplacedMidwayIsNoticedAtTheEnd) {
+    make_birds_db(dir_ / "big.db", 300'000);
+    make_birds_db(mirror_, 7);
+    SqliteDb db(dir_ / "big.db", SQLITE_OPEN_READONLY);
+    std::thread swap([&] {
+        EXPECT_TRUE(eventually([&] { return fs::exists(mirror_ + ".emsn.partial"); }));
+        fs::rename(source_, dir_ / "big.db");
+    });
+    EXPECT_EQ(db.error_of("SELECT " + call()),
+              "emsn_snapshot: source " + (dir_ / "big.db") + " was replaced or deleted meanwhile");
+    swap.join();
+    EXPECT_EQ(rows_of_good_copy(mirror_), 7);
+    EXPECT_EQ(files_in(dir_.path()), "big.db mirror.db");
+}
+
 TEST_F(SnapshotSourceTest, ALockedSourceIsWaitedForUntilTheDeadline) {
     SqliteDb writer(source_);
     writer("BEGIN EXCLUSIVE");
