@@ -106,7 +106,7 @@ BEGIN
            greatest(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::bigint,
            greatest(extract(epoch FROM clock_timestamp() - a.state_change), 0)::bigint,
            a.query,
-           (SELECT count(*) FROM pg_locks AS l WHERE l.pid = a.pid AND l.granted),
+           (SELECT count(*) FROM pg_locks AS l WHERE l.pid = a.pid),
            ARRAY(SELECT w.pid
                  FROM pg_stat_activity AS w
                  WHERE w.wait_event_type = 'Lock' AND a.pid = ANY (pg_blocking_pids(w.pid))

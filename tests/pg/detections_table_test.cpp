@@ -98,7 +98,8 @@ TEST_F(DetectionsTable, CreatesItWithKeysIndexesAndPartitions) {
     db.exec("SET timezone = 'America/New_York'; SELECT emsn.create_detections('by_month', 'month')");
     EXPECT_EQ(db.value("SELECT count(*) FROM pg_partition_tree('by_month') WHERE level = 1"), "26");
     db.exec("INSERT INTO by_month (station, detection_timestamp, species)"
-            " SELECT 'a', t, 'x' FROM unnest(ARRAY[now(), now() - interval '11 months', '1999-01-01']) AS t");
+            " SELECT 'a', t, 'x' FROM unnest(ARRAY[date_trunc('month', now(), 'UTC'), now() - interval '11 "
+            "months', '1999-01-01']) AS t");
     EXPECT_EQ(db.value("SELECT count(*) FROM by_month_default"), "1");
     EXPECT_EQ(db.value("SELECT count(*) FROM by_month WHERE tableoid::regclass::text ="
                        " to_char(detection_timestamp AT TIME ZONE 'UTC', '\"by_month_\"YYYY_MM')"),

@@ -36,6 +36,11 @@ TEST_F(Sessions, AvailableIsNeverBelowZero) {
     EXPECT_EQ(db.text("SELECT used, available, used_percent FROM emsn.connections"), "20|0|100.0");
     EXPECT_EQ(db.text("SELECT status, value, message FROM emsn.health WHERE check_name = 'connections'"),
               "critical|20|20 of 20 connections used, 0 available (3 reserved)");
+    db.exec("INSERT INTO emsn.thresholds VALUES ('connections', NULL, '1000', '1000')");
+    EXPECT_EQ(
+        db.text(
+            "SELECT status, critical_at, remedy IS NULL FROM emsn.health WHERE check_name = 'connections'"),
+        "critical|1000|f");
 }
 
 TEST_F(Sessions, ConnectionsAreNullWithoutTheRightToSeeThem) {

@@ -25,6 +25,7 @@ TEST_F(Thresholds, PlainNumbersPercentAndLeftOver) {
     EXPECT_EQ(judged("13", "17"), "ok|80%|90.5%");
     EXPECT_EQ(judged("14", "17"), "warning|80%|90.5%");
     EXPECT_EQ(judged("16", "17"), "critical|80%|90.5%");
+    EXPECT_EQ(judged("8", "10"), "warning|80%|90.5%");
     set("NULL", "'-10'", "'-5%'");
     EXPECT_EQ(judged("189", "200"), "ok|-10|-5%");
     EXPECT_EQ(judged("190", "200"), "critical|-10|-5%");
