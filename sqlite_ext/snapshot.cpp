@@ -7,11 +7,10 @@
 #include "core/destination.hpp"
 #include "core/file_lock.hpp"
 #include "core/options.hpp"
-#include "sqlite_ext/copy.hpp"
+#include "sqlite_ext/check_copy.hpp"
 #include "sqlite_ext/guard.hpp"
 #include "sqlite_ext/settle.hpp"
 #include "sqlite_ext/source.hpp"
-#include "sqlite_ext/verify.hpp"
 
 namespace emsn::sqlite {
 
@@ -51,38 +50,26 @@ struct SnapshotOptions {
     }
 };
 
-// The copy, not the source, is checked; and that it is a copy of that moment, not merely a valid database.
-std::string problem_of_copy(const std::string &path, const Copied &copied, Level level, Watch &watch) {
-    const Db db = open_file(path, SQLITE_OPEN_READONLY, "unix-none");
-    if (auto problem = first_problem(db.get(), level, watch); !problem.empty())
-        return problem;
-    if (const auto pages = query_integer(db.get(), "PRAGMA page_count"); pages != copied.pages)
-        return std::to_string(pages) + " pages instead of " + std::to_string(copied.pages);
-    if (schema_text(db.get(), "main") != copied.schema)
-        return "its schema is not that of the source";
-    return {};
-}
-
 void verify_copy(core::PartialFile &partial, const core::Destination &destination, const Copied &copied,
                  Level level, Watch &watch) {
     watch.stage("verifying the copy");
-    const std::string problem = problem_of_copy(partial.path(), copied, level, watch);
+    const std::string problem = problem_of_copy(partial, copied, level, watch);
     if (problem.empty())
         return;
     partial.set_aside(destination.corrupt_path());
-    throw Error(Errc::corrupt, "the source is damaged: " + problem + "; its copy is kept as " +
-                                   destination.corrupt_path() + ", " + destination.path() + " is as it was");
+    throw Error(Errc::corrupt, problem + "; the copy is kept as " + destination.corrupt_path() + ", " +
+                                   destination.path() + " is as it was");
 }
 
-std::string report(const core::Destination &destination, const Source &source, const Copied &copied,
-                   const SnapshotOptions &options, double seconds, const std::vector<std::string> &warnings) {
+std::string report(const core::Destination &destination, const Copied &copied, const SnapshotOptions &options,
+                   double seconds, const std::vector<std::string> &warnings) {
     const auto rounded = [](double value) { return std::round(value * 1000) / 1000; };
     nlohmann::ordered_json json;
     json["destination"] = destination.path();
     json["mode"] = "full";
     json["pages"] = copied.pages;
-    json["page_size"] = source.page_size();
-    json["bytes"] = copied.pages * source.page_size();
+    json["page_size"] = copied.page_size;
+    json["bytes"] = copied.bytes();
     json["pages_written"] = copied.pages_written;
     json["bytes_written"] = copied.bytes_written;
     json["held_ms"] = rounded(copied.held_ms);
@@ -118,7 +105,7 @@ std::string take_snapshot(sqlite3 *db, const std::string &path, const SnapshotOp
         warnings.emplace_back("the source is a database in memory");
     partial.publish(source.file() ? source.file()->mode : kMemorySourceMode, warnings);
     const double seconds = std::chrono::duration<double>(core::Clock::now() - start).count();
-    return report(destination, source, copied, options, seconds, warnings);
+    return report(destination, copied, options, seconds, warnings);
 }
 
 } // namespace

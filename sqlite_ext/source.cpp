@@ -2,8 +2,9 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
+
+#include "sqlite_ext/source_file.hpp"
 
 namespace emsn::sqlite {
 
@@ -82,17 +83,9 @@ void Source::check_no_transaction() const {
 }
 
 std::optional<std::int64_t> Source::change_counter() const {
-    constexpr int kOffset = 24;
-    sqlite3_file *file = nullptr;
-    std::array<unsigned char, 4> bytes{};
-    // through SQLite's own handle: a second descriptor would drop this process's locks when it is closed
-    if (!file_ || sqlite3_file_control(db_, schema_.c_str(), SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
-        file == nullptr || file->pMethods == nullptr ||
-        file->pMethods->xRead(file, bytes.data(), bytes.size(), kOffset) != SQLITE_OK) {
+    if (!file_)
         return std::nullopt;
-    }
-    return std::int64_t{bytes[0]} << 24 | std::int64_t{bytes[1]} << 16 | std::int64_t{bytes[2]} << 8 |
-           bytes[3];
+    return SourceFile(db_, schema_.c_str()).header(page_size_).change_counter;
 }
 
 void Source::check_not_moved() const {

@@ -5,7 +5,7 @@
 #                             As root, or through sudo; never asks a question.
 #
 # shellcheck disable=SC2034  # the lists are for whoever sources this
-PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libsqlite3-dev nlohmann-json3-dev postgresql-server-dev-15)
+PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libsqlite3-dev libxxhash-dev nlohmann-json3-dev postgresql-server-dev-15)
 PACKAGES_RUN=(sqlite3 python3 postgresql-15)
 PACKAGES_TEST=(libgtest-dev libpq-dev clang clang-format clang-tidy shellcheck jq git)
 

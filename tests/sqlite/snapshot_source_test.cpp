@@ -87,7 +87,7 @@ TEST_F(SnapshotSourceTest, ADamagedSourceIsSetAsideAndTheGoodMirrorStays) {
         EXPECT_EQ(e.code, SQLITE_CORRUPT);
         const std::string text = e.what();
         EXPECT_NE(text.find("the source is damaged: "), std::string::npos) << text;
-        EXPECT_NE(text.find("its copy is kept as " + mirror_ + ".corrupt"), std::string::npos) << text;
+        EXPECT_NE(text.find("; the copy is kept as " + mirror_ + ".corrupt"), std::string::npos) << text;
     }
     EXPECT_EQ(read_file(mirror_), good);
     EXPECT_EQ(files_in(dir_.path()), "birds.db mirror.db mirror.db.corrupt");

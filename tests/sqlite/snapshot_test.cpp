@@ -47,7 +47,7 @@ TEST_F(SnapshotTest, TheCopyIsTheSourceAndNothingElseChanges) {
     const auto before = read_file(source_);
     SqliteDb(source_).snapshot(mirror_);
     EXPECT_EQ(read_file(source_), before);
-    EXPECT_EQ(dump(mirror_), dump(source_));
+    EXPECT_EQ(read_file(mirror_), before);
     EXPECT_EQ(files_in(dir_.path()), "birds.db mirror.db");
 }
 
