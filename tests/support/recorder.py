@@ -4,7 +4,7 @@
 Python collects it, which is part of the problem.
 
 With --fast: one connection that commits as fast as it can, for tests. Ends at SIGTERM or after --count, and
-prints one line of JSON: inserted, lost, longest_wait_seconds. File_Name carries the running number.
+prints one line of JSON: inserted, lost, longest_wait_seconds, p50_ms and p99_ms of the waits. File_Name carries the running number.
 """
 import argparse
 import json
@@ -50,6 +50,10 @@ def insert_like_birdnet(path, row):
     return False
 
 
+def quantile(waits, share):
+    return waits[int(share * (len(waits) - 1))] if waits else 0.0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("database")
@@ -63,7 +67,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: stop.append(True))
     signal.signal(signal.SIGINT, lambda *_: stop.append(True))
     inserted = lost = 0
-    longest = 0.0
+    waits = []
     connection = sqlite3.connect(options.database) if options.fast else None
     while not stop and (options.count == 0 or inserted + lost < options.count):
         row = detection(options.start + inserted + lost)
@@ -74,11 +78,14 @@ def main():
             went_in = True
         else:
             went_in = insert_like_birdnet(options.database, row)
-        longest = max(longest, time.monotonic() - begin)
+        waits.append(time.monotonic() - begin)
         inserted, lost = inserted + went_in, lost + (not went_in)
         if not options.fast:
             time.sleep(max(0.0, 1 / options.rate - (time.monotonic() - begin)))
-    print(json.dumps({"inserted": inserted, "lost": lost, "longest_wait_seconds": round(longest, 3)}), flush=True)
+    waits.sort()
+    print(json.dumps({"inserted": inserted, "lost": lost, "longest_wait_seconds": round(waits[-1] if waits else 0, 3),
+                      "p50_ms": round(1000 * quantile(waits, 0.5), 1), "p99_ms": round(1000 * quantile(waits, 0.99), 1)}),
+          flush=True)
 
 
 main()

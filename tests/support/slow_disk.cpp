@@ -3,6 +3,7 @@
 //   SLOW_DISK_DIR                the folder; files whose path begins with it
 //   SLOW_DISK_BYTES_PER_SECOND   pace of writes
 //   SLOW_DISK_SYNC_MS            time of each fsync or fdatasync
+//   SLOW_DISK_TALLY              a file that gets, at the end, how many bytes were written
 //   SLOW_DISK_GATE               writes wait until a file of this name is there; GATE.waiting says that one
 //   does
 #include <dlfcn.h>
@@ -49,10 +50,22 @@ void take(double seconds) {
     ::nanosleep(&time, nullptr);
 }
 
+long long written = 0;
+
+__attribute__((destructor)) void tell() {
+    const char *path = std::getenv("SLOW_DISK_TALLY");
+    std::FILE *out = path != nullptr && written > 0 ? std::fopen(path, "w") : nullptr;
+    if (out == nullptr)
+        return;
+    std::fprintf(out, "%lld\n", written);
+    std::fclose(out);
+}
+
 void slow_write(int fd, size_t bytes) {
     static const double pace = setting("SLOW_DISK_BYTES_PER_SECOND");
     if (!is_slow(fd))
         return;
+    written += static_cast<long long>(bytes);
     pass_gate();
     if (pace > 0)
         take(static_cast<double>(bytes) / pace);
