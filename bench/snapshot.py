@@ -51,10 +51,10 @@ def run_tool(command, build, folder, throttled, limit):
     """Seconds, bytes written below folder, and the exit status (None: it did not end)."""
     tally = folder / "tally"
     tally.unlink(missing_ok=True)
-    env = dict(os.environ, LD_PRELOAD=str(build / "tests" / "slow_disk.so"), SLOW_DISK_DIR=str(folder / "stick"),
-               SLOW_DISK_TALLY=str(tally))
+    env = dict(os.environ, LD_PRELOAD=str(build / "tests" / "bad_disk.so"), BAD_DISK_DIR=str(folder / "stick"),
+               BAD_DISK_TALLY=str(tally))
     if throttled:
-        env.update(SLOW_DISK_BYTES_PER_SECOND="40000000", SLOW_DISK_SYNC_MS="30")
+        env.update(BAD_DISK_BYTES_PER_SECOND="40000000", BAD_DISK_SYNC_MS="30")
     begin = time.monotonic()
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

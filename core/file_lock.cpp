@@ -46,7 +46,8 @@ struct Holder {
 
 } // namespace
 
-FileLock::FileLock(std::string path) : path_(std::move(path)) {
+FileLock::FileLock(std::string path)
+    : path_(std::move(path)), claim_(std::to_string(::getpid()) + " " + boot_id() + "\n") {
     while (!try_lock()) {
     }
 }
@@ -55,26 +56,20 @@ bool FileLock::try_lock() {
     fd_ = Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kMode));
     if (!fd_)
         throw_errno("lock", path_);
-    bool by_kernel = true;
     if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK)
-            throw_busy(path_, Holder::read(fd_.get()));
-        by_kernel = false; // ENOLCK, EOPNOTSUPP, EIO: a share without locks
+        const bool cannot_lock = errno != EWOULDBLOCK; // ENOLCK, EOPNOTSUPP, EIO: a share without locks
+        const Holder holder = Holder::read(fd_.get());
+        if (!cannot_lock || holder.alive())
+            throw_busy(path_, holder);
     }
     struct stat ours {};
     if (::fstat(fd_.get(), &ours) != 0 || id_at(path_) != id_of(ours))
         return false; // its last holder removed it between our open and our lock
-    claim(by_kernel);
+    // Who holds it is for people, and for shares without locks: a full disk must not stop the run here.
+    // Nothing from here on throws, so the file is ours to remove.
+    static_cast<void>(::ftruncate(fd_.get(), 0) == 0 &&
+                      ::pwrite(fd_.get(), claim_.data(), claim_.size(), 0) > 0);
     return true;
-}
-
-void FileLock::claim(bool by_kernel) {
-    if (const Holder holder = Holder::read(fd_.get()); !by_kernel && holder.alive())
-        throw_busy(path_, holder);
-    const std::string text = std::to_string(::getpid()) + " " + boot_id() + "\n";
-    // who holds it is for people (and for shares without locks); a full disk must not stop the run here
-    if (::ftruncate(fd_.get(), 0) != 0 || ::pwrite(fd_.get(), text.data(), text.size(), 0) < 0)
-        return;
 }
 
 FileLock::~FileLock() {

@@ -21,9 +21,9 @@ class FileLock {
 
   private:
     bool try_lock(); // false: the file was removed meanwhile, try again
-    void claim(bool by_kernel);
 
     std::string path_;
+    std::string claim_; // what we write into it
     Fd fd_;
 };
 

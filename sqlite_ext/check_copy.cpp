@@ -32,9 +32,15 @@ std::string problem_of_copy(const core::PartialFile &partial, const Copied &copi
         if (auto problem = differing_page(partial, copied, watch); !problem.empty())
             return problem;
     }
-    const Db db = open_file(partial.path(), SQLITE_OPEN_READONLY, "unix-none");
-    if (auto problem = first_problem(db.get(), level, watch); !problem.empty())
+    const auto open_copy = [&] { return open_file(partial.path(), SQLITE_OPEN_READONLY, "unix-none"); };
+    const Db db = open_copy();
+    if (auto problem = first_problem(db.get(), level, watch); !problem.empty()) {
+        // a destination that fails to read is no damaged source: that one has its problem every time
+        if (first_problem(open_copy().get(), level, watch).empty())
+            throw core::Error(core::Errc::io,
+                              "read " + partial.path() + ": " + problem + " (but not a second time)");
         return "the source is damaged: " + problem;
+    }
     if (const auto pages = query_integer(db.get(), "PRAGMA page_count"); pages != copied.pages)
         return "the copy has " + std::to_string(pages) + " pages instead of " + std::to_string(copied.pages);
     if (schema_text(db.get(), "main") != copied.schema)

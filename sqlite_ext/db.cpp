@@ -31,6 +31,24 @@ Statement::Statement(sqlite3 *db, const std::string &sql) : db_(db) {
     statement_.reset(raw);
 }
 
+void Statement::check(int code) {
+    if (code != SQLITE_OK)
+        throw_sqlite(db_, sqlite3_sql(statement_.get()));
+}
+
+void Statement::bind(int parameter, const std::string &text) {
+    check(sqlite3_bind_text64(statement_.get(), parameter, text.data(), text.size(), SQLITE_TRANSIENT,
+                              SQLITE_UTF8));
+}
+
+void Statement::bind(int parameter, std::int64_t number) {
+    check(sqlite3_bind_int64(statement_.get(), parameter, number));
+}
+
+void Statement::bind(int parameter, double number) {
+    check(sqlite3_bind_double(statement_.get(), parameter, number));
+}
+
 bool Statement::step() {
     switch (sqlite3_step(statement_.get())) {
     case SQLITE_ROW:

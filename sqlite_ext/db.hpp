@@ -43,6 +43,12 @@ class Statement {
   public:
     Statement(sqlite3 *db, const std::string &sql);
 
+    // Parameters are numbered from 1; one that is not bound is NULL.
+    void bind(int parameter, const std::string &text);
+    void bind(int parameter, std::int64_t number);
+    void bind(int parameter, int number) { bind(parameter, std::int64_t{number}); }
+    void bind(int parameter, double number);
+
     // True while there is a row. Throws SqliteError.
     bool step();
     void reset() noexcept { sqlite3_reset(statement_.get()); }
@@ -50,6 +56,8 @@ class Statement {
     [[nodiscard]] std::string text(int column) const; // NULL gives ""
 
   private:
+    void check(int code);
+
     sqlite3 *db_;
     std::unique_ptr<sqlite3_stmt, FinalizeStatement> statement_;
 };

@@ -1,9 +1,5 @@
 #include "sqlite_ext/snapshot.hpp"
 
-#include <nlohmann/json.hpp>
-
-#include <cmath>
-
 #include "core/destination.hpp"
 #include "core/file_lock.hpp"
 #include "core/options.hpp"
@@ -19,6 +15,7 @@ using core::Error;
 
 namespace {
 
+constexpr std::size_t kFirstWarning = 13;  // its parameter in the report
 constexpr mode_t kMemorySourceMode = 0600; // a database in memory has no mode to take over
 
 struct SnapshotOptions {
@@ -61,27 +58,36 @@ void verify_copy(core::PartialFile &partial, const core::Destination &destinatio
                                    destination.path() + " is as it was");
 }
 
-std::string report(const core::Destination &destination, const Copied &copied, const SnapshotOptions &options,
-                   double seconds, const std::vector<std::string> &warnings) {
-    const auto rounded = [](double value) { return std::round(value * 1000) / 1000; };
-    nlohmann::ordered_json json;
-    json["destination"] = destination.path();
-    json["mode"] = "full";
-    json["pages"] = copied.pages;
-    json["page_size"] = copied.page_size;
-    json["bytes"] = copied.bytes();
-    json["pages_written"] = copied.pages_written;
-    json["bytes_written"] = copied.bytes_written;
-    json["held_ms"] = rounded(copied.held_ms);
-    json["passes"] = copied.passes;
-    json["seconds"] = rounded(seconds);
-    json["verify"] = options.verify_word;
-    json["source_change_counter"] = nullptr;
+// As JSON, by SQLite itself: running out of memory there is an error, not the end of the host program.
+std::string report(sqlite3 *db, const core::Destination &destination, const Copied &copied,
+                   const SnapshotOptions &options, double seconds, const std::vector<std::string> &warnings) {
+    constexpr int kSecondsDigits = 3; // milliseconds; held_ms in microseconds
+    std::string list = "'[]'";
+    for (std::size_t i = 0; i < warnings.size(); ++i)
+        list = "json_insert(" + list + ", '$[#]', ?" + std::to_string(kFirstWarning + i) + ")";
+    Statement json(db,
+                   "SELECT json_object('destination', ?1, 'mode', 'full', 'pages', ?2, 'page_size', ?3, "
+                   "'bytes', ?4, 'pages_written', ?5, 'bytes_written', ?6, 'held_ms', round(?7, ?12), "
+                   "'passes', ?8, 'seconds', round(?9, ?12), 'verify', ?10, 'source_change_counter', ?11, "
+                   "'warnings', json(" +
+                       list + "))");
+    json.bind(1, destination.path());
+    json.bind(2, copied.pages);
+    json.bind(3, copied.page_size);
+    json.bind(4, copied.bytes());
+    json.bind(5, copied.pages_written);
+    json.bind(6, copied.bytes_written);
+    json.bind(7, copied.held_ms);
+    json.bind(8, copied.passes);
+    json.bind(9, seconds);
+    json.bind(10, options.verify_word);
     if (copied.change_counter)
-        json["source_change_counter"] = *copied.change_counter;
-    json["warnings"] = warnings;
-    // a name that is not UTF-8 must not cost the report
-    return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+        json.bind(11, *copied.change_counter);
+    json.bind(12, kSecondsDigits);
+    for (std::size_t i = 0; i < warnings.size(); ++i)
+        json.bind(static_cast<int>(kFirstWarning + i), warnings[i]);
+    json.step();
+    return json.text(0);
 }
 
 std::string take_snapshot(sqlite3 *db, const std::string &path, const SnapshotOptions &options) {
@@ -105,7 +111,7 @@ std::string take_snapshot(sqlite3 *db, const std::string &path, const SnapshotOp
         warnings.emplace_back("the source is a database in memory");
     partial.publish(source.file() ? source.file()->mode : kMemorySourceMode, warnings);
     const double seconds = std::chrono::duration<double>(core::Clock::now() - start).count();
-    return report(destination, copied, options, seconds, warnings);
+    return report(db, destination, copied, options, seconds, warnings);
 }
 
 } // namespace

@@ -76,8 +76,8 @@ TEST_F(SnapshotLiveTest, AHungDestinationHoldsNobody) {
     const std::string gate = dir_ / "gate";
     auto env = sanitizer_env();
     const std::string preload = env.empty() ? "" : ":" + env[0].substr(std::string("LD_PRELOAD=").size());
-    env.insert(env.end(), {std::string("LD_PRELOAD=") + SLOW_DISK_SO + preload,
-                           "SLOW_DISK_DIR=" + (dir_ / "stick"), "SLOW_DISK_GATE=" + gate});
+    env.insert(env.end(), {std::string("LD_PRELOAD=") + BAD_DISK_SO + preload,
+                           "BAD_DISK_DIR=" + (dir_ / "stick"), "BAD_DISK_GATE=" + gate});
     Process snapshot({"sqlite3", "-readonly", source_, load_command(),
                       "SELECT emsn_snapshot(" + quoted(dir_ / "stick/mirror.db") + ")"},
                      dir_ / "log", env);

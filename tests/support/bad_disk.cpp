@@ -1,0 +1,215 @@
+// A preloaded library that makes one folder a bad disk: slow as a cheap stick or a NAS, hung, or failing.
+// Settings:
+//   BAD_DISK_DIR                the folder; files whose path begins with it
+//   BAD_DISK_BYTES_PER_SECOND   pace of writes
+//   BAD_DISK_SYNC_MS            time of each fsync or fdatasync
+//   BAD_DISK_TALLY              a file that gets, at the end, how many bytes were written
+//   BAD_DISK_GATE               writes wait until a file of this name is there; GATE.waiting says that one
+//   does BAD_DISK_FAIL_AT            number of the call that fails, from 1; every kind of call below counts
+//   BAD_DISK_ERRNO              what it fails with
+//   BAD_DISK_FAILED             a file that is made when it did
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+namespace {
+
+template <typename Fn> Fn next(const char *name) {
+    return reinterpret_cast<Fn>(::dlsym(RTLD_NEXT, name));
+}
+
+using OpenFn = int (*)(const char *, int, ...);
+
+void touch(const char *path) {
+    static const auto real = next<OpenFn>("open");
+    ::close(real(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+}
+
+bool is_bad_path(const char *path) {
+    static const char *const dir = std::getenv("BAD_DISK_DIR");
+    return dir != nullptr && path != nullptr && std::strncmp(path, dir, std::strlen(dir)) == 0;
+}
+
+bool is_bad(int fd) {
+    char link[64];
+    char path[4096];
+    std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const ssize_t length = ::readlink(link, path, sizeof path - 1);
+    if (length <= 0)
+        return false;
+    path[length] = '\0';
+    return is_bad_path(path);
+}
+
+double setting(const char *name) {
+    const char *text = std::getenv(name);
+    return text != nullptr ? std::atof(text) : 0;
+}
+
+// Counts a call on the bad disk; true when it is the one that fails.
+bool fails() {
+    static const int at = static_cast<int>(setting("BAD_DISK_FAIL_AT"));
+    static int calls = 0;
+    if (at == 0 || ++calls != at)
+        return false;
+    if (const char *marker = std::getenv("BAD_DISK_FAILED"))
+        touch(marker);
+    errno = static_cast<int>(setting("BAD_DISK_ERRNO"));
+    return true;
+}
+
+void pass_gate() {
+    static const char *const gate = std::getenv("BAD_DISK_GATE");
+    if (gate == nullptr || ::access(gate, F_OK) == 0)
+        return;
+    char waiting[4096];
+    std::snprintf(waiting, sizeof waiting, "%s.waiting", gate);
+    touch(waiting);
+    while (::access(gate, F_OK) != 0)
+        ::usleep(1000);
+}
+
+void take(double seconds) {
+    timespec time{};
+    time.tv_sec = static_cast<time_t>(seconds);
+    time.tv_nsec = static_cast<long>((seconds - static_cast<double>(time.tv_sec)) * 1e9);
+    ::nanosleep(&time, nullptr);
+}
+
+long long written = 0;
+
+__attribute__((destructor)) void tell() {
+    const char *path = std::getenv("BAD_DISK_TALLY");
+    std::FILE *out = path != nullptr && written > 0 ? std::fopen(path, "w") : nullptr;
+    if (out == nullptr)
+        return;
+    std::fprintf(out, "%lld\n", written);
+    std::fclose(out);
+}
+
+// True when the write fails.
+bool bad_write(int fd, size_t bytes) {
+    static const double pace = setting("BAD_DISK_BYTES_PER_SECOND");
+    if (!is_bad(fd))
+        return false;
+    if (fails())
+        return true;
+    written += static_cast<long long>(bytes);
+    pass_gate();
+    if (pace > 0)
+        take(static_cast<double>(bytes) / pace);
+    return false;
+}
+
+bool bad_sync(int fd) {
+    static const double ms = setting("BAD_DISK_SYNC_MS");
+    if (!is_bad(fd))
+        return false;
+    if (fails())
+        return true;
+    if (ms > 0)
+        take(ms / 1000);
+    return false;
+}
+
+int open_with(const char *name, const char *path, int flags, mode_t mode) {
+    if (is_bad_path(path) && fails())
+        return -1;
+    return next<OpenFn>(name)(path, flags, mode);
+}
+
+} // namespace
+
+extern "C" {
+
+int open(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    const mode_t mode = va_arg(rest, mode_t);
+    va_end(rest);
+    return open_with("open", path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    const mode_t mode = va_arg(rest, mode_t);
+    va_end(rest);
+    return open_with("open64", path, flags, mode);
+}
+
+ssize_t write(int fd, const void *from, size_t bytes) {
+    static const auto real = next<ssize_t (*)(int, const void *, size_t)>("write");
+    return bad_write(fd, bytes) ? -1 : real(fd, from, bytes);
+}
+
+ssize_t pwrite(int fd, const void *from, size_t bytes, off_t at) {
+    static const auto real = next<ssize_t (*)(int, const void *, size_t, off_t)>("pwrite");
+    return bad_write(fd, bytes) ? -1 : real(fd, from, bytes, at);
+}
+
+ssize_t pwrite64(int fd, const void *from, size_t bytes, off64_t at) {
+    static const auto real = next<ssize_t (*)(int, const void *, size_t, off64_t)>("pwrite64");
+    return bad_write(fd, bytes) ? -1 : real(fd, from, bytes, at);
+}
+
+ssize_t pread(int fd, void *to, size_t bytes, off_t at) {
+    static const auto real = next<ssize_t (*)(int, void *, size_t, off_t)>("pread");
+    return is_bad(fd) && fails() ? -1 : real(fd, to, bytes, at);
+}
+
+ssize_t pread64(int fd, void *to, size_t bytes, off64_t at) {
+    static const auto real = next<ssize_t (*)(int, void *, size_t, off64_t)>("pread64");
+    return is_bad(fd) && fails() ? -1 : real(fd, to, bytes, at);
+}
+
+int fsync(int fd) {
+    static const auto real = next<int (*)(int)>("fsync");
+    return bad_sync(fd) ? -1 : real(fd);
+}
+
+int fdatasync(int fd) {
+    static const auto real = next<int (*)(int)>("fdatasync");
+    return bad_sync(fd) ? -1 : real(fd);
+}
+
+int ftruncate(int fd, off_t size) {
+    static const auto real = next<int (*)(int, off_t)>("ftruncate");
+    return is_bad(fd) && fails() ? -1 : real(fd, size);
+}
+
+int ftruncate64(int fd, off64_t size) {
+    static const auto real = next<int (*)(int, off64_t)>("ftruncate64");
+    return is_bad(fd) && fails() ? -1 : real(fd, size);
+}
+
+int rename(const char *from, const char *to) {
+    static const auto real = next<int (*)(const char *, const char *)>("rename");
+    return is_bad_path(to) && fails() ? -1 : real(from, to);
+}
+
+int fchmod(int fd, mode_t mode) {
+    static const auto real = next<int (*)(int, mode_t)>("fchmod");
+    return is_bad(fd) && fails() ? -1 : real(fd, mode);
+}
+
+int fstat(int fd, struct stat *to) {
+    static const auto real = next<int (*)(int, struct stat *)>("fstat");
+    return is_bad(fd) && fails() ? -1 : real(fd, to);
+}
+
+// cp would move the bytes inside the kernel, past all of the above
+ssize_t copy_file_range(int, off64_t *, int, off64_t *, size_t, unsigned) {
+    errno = ENOSYS;
+    return -1;
+}
+
+} // extern "C"
