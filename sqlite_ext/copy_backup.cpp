@@ -58,7 +58,7 @@ Copied copy_by_backup(const Source &source, const core::PartialFile &partial, Wa
     Backup backup(sqlite3_backup_init(destination.get(), "main", source.db(), source.schema().c_str()));
     if (!backup)
         throw_sqlite(destination.get(), "copy");
-    const auto transaction = patiently(watch, [&] { return std::make_unique<ReadTransaction>(source); });
+    const auto transaction = patiently(watch, [&] { return ReadTransaction(source); });
     for (bool done = false; !done;) {
         watch.check();
         done = step(backup.get(), slice_pages);

@@ -18,8 +18,6 @@
 namespace emsn::sqlite {
 
 using core::Clock;
-using core::Errc;
-using core::Error;
 
 namespace {
 
@@ -52,7 +50,7 @@ class PageCopier {
   private:
     struct Held { // a read transaction, and since when
         Clock::time_point since;
-        std::unique_ptr<ReadTransaction> transaction;
+        std::optional<ReadTransaction> transaction;
     };
 
     Held hold();
@@ -85,7 +83,7 @@ PageCopier::Held PageCopier::hold() {
     return patiently(watch_, [&] {
         // the clock first: the wait for the lock is not ours, but what follows it is
         const auto since = Clock::now();
-        return Held{since, std::make_unique<ReadTransaction>(source_)};
+        return Held{since, ReadTransaction(source_)};
     });
 }
 

@@ -64,7 +64,7 @@ std::string report(sqlite3 *db, const core::Destination &destination, const Copi
     constexpr int kSecondsDigits = 3; // milliseconds; held_ms in microseconds
     std::string list = "'[]'";
     for (std::size_t i = 0; i < warnings.size(); ++i)
-        list = "json_insert(" + list + ", '$[#]', ?" + std::to_string(kFirstWarning + i) + ")";
+        list.insert(0, "json_insert(").append(", '$[#]', ?" + std::to_string(kFirstWarning + i) + ")");
     Statement json(db,
                    "SELECT json_object('destination', ?1, 'mode', 'full', 'pages', ?2, 'page_size', ?3, "
                    "'bytes', ?4, 'pages_written', ?5, 'bytes_written', ?6, 'held_ms', round(?7, ?12), "

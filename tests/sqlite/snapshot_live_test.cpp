@@ -47,13 +47,13 @@ class SnapshotLiveTest : public ::testing::Test {
 class SnapshotPrefixTest : public SnapshotLiveTest, public ::testing::WithParamInterface<const char *> {};
 
 TEST_P(SnapshotPrefixTest, EverySnapshotIsAPrefixOfWhatWasWritten) {
-    constexpr int kSnapshots = 200;
+    const int snapshots = long_run() ? 1000 : 200;
     constexpr int kFirstRows = 500;
     make_birds_db(source_, kFirstRows, GetParam());
     Recorder recorder(source_, kFirstRows + 1, dir_ / "log");
     int before = kFirstRows;
     int grew = 0;
-    for (int i = 0; i < kSnapshots; ++i) {
+    for (int i = 0; i < snapshots; ++i) {
         const auto report = SqliteDb(source_, SQLITE_OPEN_READONLY).snapshot(mirror_);
         const int rows = rows_of_good_copy(mirror_);
         ASSERT_GE(rows, before) << "snapshot " << i << ": " << report;
@@ -63,7 +63,7 @@ TEST_P(SnapshotPrefixTest, EverySnapshotIsAPrefixOfWhatWasWritten) {
     ASSERT_TRUE(recorder.running()) << read_file(dir_ / "log");
     EXPECT_EQ(recorder.stop(), 0);
     EXPECT_NE(read_file(dir_ / "log").find("\"lost\": 0"), std::string::npos) << read_file(dir_ / "log");
-    EXPECT_GT(grew, kSnapshots / 4) << "the recorder was at work all the time";
+    EXPECT_GT(grew, snapshots / 4) << "the recorder was at work all the time";
     EXPECT_EQ(files_in(dir_.path()).find("emsn"), std::string::npos);
 }
 
@@ -113,7 +113,7 @@ TEST_F(SnapshotLiveTest, ABusySourceThatFitsNoHoldEndsInTimeWithAWholeCopy) {
 
 // Killed at 100 random moments, the mirror is the old copy or the new one, also as a bare file.
 TEST_F(SnapshotLiveTest, KilledAtAnyMomentItLeavesTheOldOrTheNewCopy) {
-    constexpr int kKills = 100;
+    const int kills = long_run() ? 500 : 100;
     make_birds_db(source_, 30'000);
     const std::vector<std::string> command{"sqlite3", "-readonly", source_, load_command(),
                                            "SELECT emsn_snapshot(" + quoted(mirror_) + ")"};
@@ -125,7 +125,7 @@ TEST_F(SnapshotLiveTest, KilledAtAnyMomentItLeavesTheOldOrTheNewCopy) {
     int old_left = 0;
     int new_left = 0;
     int partial_left = 0;
-    for (int kill = 0; kill < kKills; ++kill) {
+    for (int kill = 0; kill < kills; ++kill) {
         const int before = rows_of_good_copy(mirror_);
         ++rows;
         SqliteDb(source_, SQLITE_OPEN_READWRITE,

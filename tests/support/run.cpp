@@ -68,6 +68,10 @@ std::string take_file(const std::string &path) {
 
 } // namespace
 
+bool long_run() {
+    return std::getenv("EMSN_TEST_LONG") != nullptr;
+}
+
 void pause_briefly() {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }

@@ -37,6 +37,9 @@ class Process {
     int status_ = -1;
 };
 
+// scripts/test --long: more rounds, bigger files.
+[[nodiscard]] bool long_run();
+
 void pause_briefly();
 
 // Asks until it is true, for at most 60 s: a condition, not a time, decides how a test goes on.
