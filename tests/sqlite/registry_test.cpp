@@ -32,6 +32,14 @@ TEST(Registry, LoadingAddsExactlyTheWrittenList) {
     EXPECT_EQ(added, lines_of(read_file(EMSN_SOURCE_DIR "/tests/sqlite/registry.expected")));
 }
 
+TEST(Registry, EveryFunctionIsInTheDocs) {
+    const auto docs = read_file(EMSN_SOURCE_DIR "/docs/functions.md");
+    for (const auto &line : lines_of(read_file(EMSN_SOURCE_DIR "/tests/sqlite/registry.expected"))) {
+        const auto name = line.substr(line.find(' ') + 1, line.find('/') - line.find(' ') - 1);
+        EXPECT_NE(docs.find("## " + name + "("), std::string::npos) << name;
+    }
+}
+
 TEST(Registry, FilesAreOutOfReachOfASchema) {
     SqliteDb db(":memory:");
     db("CREATE TABLE t(a); CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT emsn_snapshot('/tmp/no.db'); "
