@@ -76,13 +76,7 @@ TEST_F(RestoreTest, WhatItReplacesIsKeptAndModeAndOwnerStay) {
 }
 
 TEST_F(RestoreTest, StaleJournalsAreKeptWithTheOldFileAndGoneFromTheNew) {
-    make_birds_db(dir_ / "torn.db", 2000);
-    {
-        SqliteDb writer(dir_ / "torn.db");
-        writer("PRAGMA cache_size = 5; BEGIN; UPDATE detections SET Confidence = 0.1");
-        fs::copy_file(dir_ / "torn.db", target_);
-        fs::copy_file(dir_ / "torn.db-journal", target_ + "-journal");
-    }
+    make_torn_db(target_, 2000);
     ASSERT_EQ(restore({mirror_, target_}).status, 0);
     EXPECT_FALSE(fs::exists(target_ + "-journal"));
     EXPECT_EQ(rows_of_good_copy(target_), 3000);

@@ -190,13 +190,7 @@ TEST_F(SnapshotDestinationTest, AnOldWalBesideTheMirrorDoesNotReachTheNewOne) {
 }
 
 TEST_F(SnapshotDestinationTest, AHotJournalBesideTheMirrorDoesNotReachTheNewOne) {
-    make_birds_db(dir_ / "old.db", 2000);
-    {
-        SqliteDb user(dir_ / "old.db");
-        user("PRAGMA cache_size = 5; BEGIN; UPDATE detections SET Confidence = 0.1");
-        for (const char *suffix : {"", "-journal"})
-            fs::copy_file(dir_ / (std::string("old.db") + suffix), mirror_ + suffix);
-    }
+    make_torn_db(mirror_, 2000);
     db_.snapshot(mirror_);
     EXPECT_FALSE(fs::exists(mirror_ + "-journal"));
     EXPECT_EQ(rows_of_good_copy(mirror_), 20'000);
@@ -204,13 +198,7 @@ TEST_F(SnapshotDestinationTest, AHotJournalBesideTheMirrorDoesNotReachTheNewOne)
 
 // When the run fails after it, the old copy is whole although its journal is gone.
 TEST_F(SnapshotDestinationTest, ClearingUpMakesTheOldCopyWholeFirst) {
-    make_birds_db(dir_ / "old.db", 2000);
-    {
-        SqliteDb user(dir_ / "old.db");
-        user("PRAGMA cache_size = 5; BEGIN; UPDATE detections SET Confidence = 0.1");
-        for (const char *suffix : {"", "-journal"})
-            fs::copy_file(dir_ / (std::string("old.db") + suffix), mirror_ + suffix);
-    }
+    make_torn_db(mirror_, 2000);
     fs::create_directory(dir_ / "mirror.db-shm"); // cannot be unlinked: the run ends there
     EXPECT_NE(error(mirror_).find("remove stale"), std::string::npos);
     fs::remove(dir_ / "mirror.db-shm");

@@ -158,12 +158,7 @@ TEST_F(SnapshotSourceTest, InterruptStopsItAndLeavesNothing) {
 }
 
 TEST_F(SnapshotSourceTest, AHotJournalThatCannotBeRolledBackIsTryAgainLater) {
-    {
-        SqliteDb writer(source_);
-        writer("PRAGMA cache_size = 5; BEGIN; UPDATE detections SET Confidence = 0.1");
-        fs::copy_file(source_, dir_ / "torn.db");
-        fs::copy_file(source_ + "-journal", dir_ / "torn.db-journal");
-    }
+    make_torn_db(dir_ / "torn.db", 20'000);
     const auto before = read_file(dir_ / "torn.db");
     try {
         SqliteDb(dir_ / "torn.db", SQLITE_OPEN_READONLY).snapshot(mirror_);

@@ -109,6 +109,15 @@ void make_birds_db(const std::string &path, int rows, const std::string &journal
        std::to_string(rows));
 }
 
+void make_torn_db(const std::string &path, int rows) {
+    const TempDir dir;
+    make_birds_db(dir / "birds.db", rows);
+    SqliteDb writer(dir / "birds.db", SQLITE_OPEN_READWRITE, false);
+    writer("PRAGMA cache_size = 5; BEGIN; UPDATE detections SET Confidence = 0.1"); // too much for the cache
+    for (const char *suffix : {"", "-journal"})
+        std::filesystem::copy_file(dir / (std::string("birds.db") + suffix), path + suffix);
+}
+
 int rows_of_good_copy(const std::string &path) {
     SqliteDb copy(path, SQLITE_OPEN_READONLY, false);
     const std::string integrity = copy("PRAGMA integrity_check");

@@ -48,6 +48,8 @@ Outcome sqlite3_cli(const std::vector<std::string> &args);
 
 // A station's database with rows detections; File_Name carries 1..rows.
 void make_birds_db(const std::string &path, int rows, const std::string &journal_mode = "delete");
+// The same as a writer leaves it that died in the middle of an update of every row: a hot journal beside it.
+void make_torn_db(const std::string &path, int rows);
 // What a mirror must hold: "ok" of integrity_check and the rows 1..k without a gap; k, or -1 with a test
 // failure.
 int rows_of_good_copy(const std::string &path);

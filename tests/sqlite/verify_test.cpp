@@ -75,13 +75,7 @@ TEST_F(VerifyTest, ANameLikeAUriIsAPlainFile) {
 }
 
 TEST_F(VerifyTest, AHotJournalIsAProblemWithItsRemedy) {
-    make_birds_db(path_, 2000);
-    {
-        SqliteDb writer(path_);
-        writer("PRAGMA cache_size = 5; BEGIN; UPDATE detections SET Confidence = 0.1");
-        std::filesystem::copy_file(path_, dir_ / "torn.db");
-        std::filesystem::copy_file(path_ + "-journal", dir_ / "torn.db-journal");
-    }
+    make_torn_db(dir_ / "torn.db", 2000);
     EXPECT_EQ(verify(dir_ / "torn.db"),
               "a hot journal stands beside it: opening it once for writing recovers it");
 }
