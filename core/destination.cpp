@@ -30,13 +30,6 @@ struct CFree {
     void operator()(char *text) const noexcept { std::free(text); }
 };
 
-std::optional<std::string> resolved(const std::string &path) {
-    const std::unique_ptr<char, CFree> real(::realpath(path.c_str(), nullptr));
-    if (!real)
-        return std::nullopt;
-    return std::string(real.get());
-}
-
 std::string folder_of(const std::string &path) {
     const auto slash = path.rfind('/');
     if (slash == std::string::npos)
@@ -62,7 +55,7 @@ void check_words(std::string_view path) {
 
 // The nearest folder on the way to path that is there.
 std::string nearest_folder(std::string path) {
-    while (!resolved(path) && path != "." && path != "/")
+    while (!real_path(path) && path != "." && path != "/")
         path = folder_of(path);
     return path;
 }
@@ -87,6 +80,13 @@ const char *kind_of(mode_t mode) {
 
 } // namespace
 
+std::optional<std::string> real_path(const std::string &path) {
+    const std::unique_ptr<char, CFree> real(::realpath(path.c_str(), nullptr));
+    if (!real)
+        return std::nullopt;
+    return std::string(real.get());
+}
+
 Destination::Destination(std::string_view path, const DestinationRules &rules,
                          const std::optional<SourceFile> &source) {
     check_words(path);
@@ -105,16 +105,14 @@ Destination::Destination(std::string_view path, const DestinationRules &rules,
 
 void Destination::resolve(std::string_view given, const DestinationRules &rules) {
     std::string path(given);
+    if (rules.follow_symlink)
+        path = real_path(path).value_or(path);
     if (rules.require_mount)
         require_mounted(given, path);
-    if (rules.follow_symlink) {
-        if (const auto target = resolved(path))
-            path = *target;
-    }
     const std::string name = name_of(path);
     if (name.empty() || name == "." || name == "..")
         refuse(Errc::invalid_argument, given, "is a directory");
-    const auto folder = resolved(folder_of(path));
+    const auto folder = real_path(folder_of(path));
     if (!folder) {
         const int error_number = errno;
         if (error_number == ENOENT)
@@ -167,19 +165,23 @@ std::vector<std::string> Destination::sidecars() const {
 }
 
 void Destination::require_free(std::int64_t bytes) const {
+    if (const auto lack = lack_of_space(bytes); !lack.empty())
+        throw Error(Errc::no_space, "destination '" + path_ + "': " + lack);
+}
+
+std::string Destination::lack_of_space(std::int64_t bytes) const {
     struct statvfs st {};
     if (::statvfs(folder_.c_str(), &st) != 0)
         throw_errno("measure free space of", folder_);
     if (st.f_blocks == 0) // some network file systems do not tell
-        return;
+        return {};
     const auto blocks = ::geteuid() == 0 ? st.f_bfree : st.f_bavail;
     const auto free_bytes = static_cast<std::int64_t>(blocks * st.f_frsize);
-    if (free_bytes < bytes) {
-        throw Error(Errc::no_space,
-                    "destination '" + path_ + "': file system " + mount_of(folder_).mount_point + " has " +
-                        std::to_string(free_bytes) + " bytes free, " + std::to_string(bytes) +
-                        " are needed: " + std::to_string(bytes - free_bytes) + " bytes missing");
-    }
+    if (free_bytes >= bytes)
+        return {};
+    return "file system " + mount_of(folder_).mount_point + " has " + std::to_string(free_bytes) +
+           " bytes free, " + std::to_string(bytes) + " are needed: " + std::to_string(bytes - free_bytes) +
+           " bytes missing";
 }
 
 PartialFile::PartialFile(const Destination &destination)
@@ -209,6 +211,9 @@ void PartialFile::keep_mode_and_owner(mode_t new_mode, std::vector<std::string> 
     if (replaces && (old.st_uid != now.st_uid || old.st_gid != now.st_gid) &&
         ::fchown(fd_.get(), old.st_uid, old.st_gid) != 0) {
         warn("owner");
+        // its group may be one of ours: its readers stay readers
+        if (::fchown(fd_.get(), static_cast<uid_t>(-1), old.st_gid) != 0)
+            warn("group");
     }
     if (::fchmod(fd_.get(), (replaces ? old.st_mode : new_mode) & kModeBits) != 0)
         warn("mode");

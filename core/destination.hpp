@@ -28,6 +28,9 @@ struct SourceFile {
     mode_t mode = 0;
 };
 
+// The absolute path without symlinks; nullopt (and errno) when it leads nowhere.
+[[nodiscard]] std::optional<std::string> real_path(const std::string &path);
+
 class Destination {
   public:
     // Throws Error{invalid_argument, not_found, permission, unavailable}, each with its own message.
@@ -48,6 +51,8 @@ class Destination {
 
     // Throws Error{no_space} naming the file system and what is missing.
     void require_free(std::int64_t bytes) const;
+    // The same in words; "" when there is room.
+    [[nodiscard]] std::string lack_of_space(std::int64_t bytes) const;
 
   private:
     void resolve(std::string_view given, const DestinationRules &rules);

@@ -48,7 +48,10 @@ struct Holder {
 
 FileLock::FileLock(std::string path)
     : path_(std::move(path)), claim_(std::to_string(::getpid()) + " " + boot_id() + "\n") {
-    while (!try_lock()) {
+    constexpr int kTries = 100; // each lost to another run that ended at that moment
+    for (int tries = 0; !try_lock(); ++tries) {
+        if (tries == kTries)
+            throw Error(Errc::busy, "lock " + path_ + ": busy, others come and go");
     }
 }
 
@@ -56,14 +59,18 @@ bool FileLock::try_lock() {
     fd_ = Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kMode));
     if (!fd_)
         throw_errno("lock", path_);
+    struct stat ours {};
+    if (::fstat(fd_.get(), &ours) != 0)
+        return false;
+    if (!S_ISREG(ours.st_mode) || ours.st_nlink > 1)
+        throw Error(Errc::invalid_argument, "lock " + path_ + ": this is no lock file of ours");
     if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
         const bool cannot_lock = errno != EWOULDBLOCK; // ENOLCK, EOPNOTSUPP, EIO: a share without locks
         const Holder holder = Holder::read(fd_.get());
         if (!cannot_lock || holder.alive())
             throw_busy(path_, holder);
     }
-    struct stat ours {};
-    if (::fstat(fd_.get(), &ours) != 0 || id_at(path_) != id_of(ours))
+    if (id_at(path_) != id_of(ours))
         return false; // its last holder removed it between our open and our lock
     // Who holds it is for people, and for shares without locks: a full disk must not stop the run here.
     // Nothing from here on throws, so the file is ours to remove.

@@ -16,11 +16,6 @@ namespace {
 
 constexpr std::int64_t kSliceBytes = 2 << 20; // between two looks at interrupt and deadline
 
-struct FinishBackup {
-    void operator()(sqlite3_backup *backup) const noexcept { sqlite3_backup_finish(backup); }
-};
-using Backup = std::unique_ptr<sqlite3_backup, FinishBackup>;
-
 // The partial file is ours alone and is thrown away when anything fails: no locks, no journal, no syncs.
 Db open_partial(const std::string &path) {
     Db db = open_file(path, SQLITE_OPEN_READWRITE, "unix-none");

@@ -18,6 +18,8 @@
 namespace emsn::sqlite {
 
 using core::Clock;
+using core::Errc;
+using core::Error;
 
 namespace {
 
@@ -43,7 +45,11 @@ class PageCopier {
         : source_(source), partial_(partial), watch_(watch), file_(source.db(), source.schema().c_str()),
           page_size_(source.page_size()), max_hold_ms_(static_cast<double>(max_hold_ms)),
           slice_pages_(std::max<std::int64_t>(1, kSliceBytes / page_size_)),
-          slice_(static_cast<std::size_t>(slice_pages_ * page_size_)) {}
+          slice_(static_cast<std::size_t>(slice_pages_ * page_size_)) {
+        probe_.reset(sqlite3_backup_init(nowhere_.get(), "main", source.db(), source.schema().c_str()));
+        if (!probe_)
+            throw_sqlite(nowhere_.get(), "copy");
+    }
 
     Copied run();
 
@@ -57,6 +63,7 @@ class PageCopier {
     void release(Held &held);
     bool copy_unheld();
     bool copy_held();
+    [[nodiscard]] FileHeader header() const;
     void read_slice(std::int64_t first, std::int64_t pages);
     void compare_slice(std::int64_t first, std::int64_t pages, std::vector<Run> &differing);
     void write(std::vector<Run> &runs);
@@ -68,6 +75,10 @@ class PageCopier {
     const core::PartialFile &partial_;
     Watch &watch_;
     SourceFile file_;
+    // In shared-cache mode, locks of the file do not keep us from a writer in this process, whose uncommitted
+    // pages may be in the file. SQLite's backup knows of it: a step of no pages asks.
+    Db nowhere_ = open_file(":memory:", SQLITE_OPEN_READWRITE, nullptr);
+    Backup probe_;
     std::int64_t page_size_;
     double max_hold_ms_;
     std::int64_t slice_pages_;
@@ -82,8 +93,11 @@ PageCopier::Held PageCopier::hold() {
     watch_.check();
     return patiently(watch_, [&] {
         // the clock first: the wait for the lock is not ours, but what follows it is
-        const auto since = Clock::now();
-        return Held{since, ReadTransaction(source_)};
+        Held held{Clock::now(), ReadTransaction(source_)};
+        const int code = sqlite3_backup_step(probe_.get(), 0);
+        if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+            throw SqliteError(code, "another connection of this process is writing to the source");
+        return held;
     });
 }
 
@@ -141,6 +155,14 @@ void PageCopier::write(std::vector<Run> &runs) {
     kept_bytes_ = 0;
 }
 
+// The file is as this copy began it, or the next run will do better.
+FileHeader PageCopier::header() const {
+    const FileHeader header = file_.header();
+    if (header.page_size != page_size_ || header.is_wal)
+        throw Error(Errc::busy, "the source changed its page size or journal mode meanwhile");
+    return header;
+}
+
 // Every page in slices. True when the source stood still from the first slice to the last.
 bool PageCopier::copy_unheld() {
     std::vector<Run> differing;
@@ -149,7 +171,7 @@ bool PageCopier::copy_unheld() {
     compare_ms_ = 0;
     for (std::int64_t at = 0, total = 1; at < total;) {
         Held held = hold();
-        const FileHeader header = file_.header(page_size_);
+        const FileHeader header = this->header();
         if (at == 0) {
             first_seen = header;
             begin_pass(header.pages);
@@ -179,7 +201,7 @@ bool PageCopier::copy_unheld() {
 bool PageCopier::copy_held() {
     std::vector<Run> differing;
     Held held = hold();
-    const FileHeader header = file_.header(page_size_);
+    const FileHeader header = this->header();
     begin_pass(header.pages);
     bool whole = true;
     std::int64_t at = 0;

@@ -19,6 +19,11 @@ struct FinalizeStatement {
     void operator()(sqlite3_stmt *statement) const noexcept { sqlite3_finalize(statement); }
 };
 
+struct FinishBackup {
+    void operator()(sqlite3_backup *backup) const noexcept { sqlite3_backup_finish(backup); }
+};
+using Backup = std::unique_ptr<sqlite3_backup, FinishBackup>;
+
 // An error of SQLite: core's Error, and the code it came from.
 class SqliteError : public core::Error {
   public:

@@ -64,6 +64,8 @@ Errc errc_of(int sqlite_code) noexcept {
         return Errc::interrupted;
     case SQLITE_TOOBIG:
         return Errc::too_big;
+    case SQLITE_ERROR: // an unknown collation or function of the host program, say
+        return Errc::unsupported;
     default:
         return Errc::internal;
     }

@@ -90,6 +90,20 @@ std::string report(sqlite3 *db, const core::Destination &destination, const Copi
     return json.text(0);
 }
 
+// A disk that fills up midway is named as one that was too full from the start.
+Copied copy_or_say_what_is_missing(const Source &source, const core::Destination &destination,
+                                   const core::PartialFile &partial, std::int64_t max_hold_ms, Watch &watch) {
+    try {
+        return copy_database(source, partial, max_hold_ms, watch);
+    } catch (const Error &e) {
+        struct stat st {};
+        if (e.code() != Errc::no_space || ::fstat(partial.fd(), &st) != 0)
+            throw;
+        const auto lack = destination.lack_of_space(source.pages() * source.page_size() - st.st_size);
+        throw Error(Errc::no_space, std::string(e.what()) + (lack.empty() ? "" : "; " + lack));
+    }
+}
+
 std::string take_snapshot(sqlite3 *db, const std::string &path, const SnapshotOptions &options) {
     const auto start = core::Clock::now();
     Watch watch(db, options.timeout_ms, options.progress);
@@ -100,15 +114,14 @@ std::string take_snapshot(sqlite3 *db, const std::string &path, const SnapshotOp
     core::PartialFile partial(destination);
     destination.require_free(source.pages() * source.page_size());
 
-    const Copied copied = copy_database(source, partial, options.max_hold_ms, watch);
+    const Copied copied =
+        copy_or_say_what_is_missing(source, destination, partial, options.max_hold_ms, watch);
     verify_copy(partial, destination, copied, options.verify, watch);
     source.check_not_moved();
     settle_destination(destination, watch);
     watch.check(); // the last moment at which stopping changes nothing
 
-    std::vector<std::string> warnings;
-    if (!source.file())
-        warnings.emplace_back("the source is a database in memory");
+    std::vector<std::string> warnings = source.warnings();
     partial.publish(source.file() ? source.file()->mode : kMemorySourceMode, warnings);
     const double seconds = std::chrono::duration<double>(core::Clock::now() - start).count();
     return report(db, destination, copied, options, seconds, warnings);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/destination.hpp"
 #include "sqlite_ext/db.hpp"
@@ -32,12 +33,19 @@ class Source {
     // Throws Error{source_changed} when the file was deleted or replaced since it was opened.
     void check_not_moved() const;
 
+    // What a user should know of this source, as the report's warnings.
+    [[nodiscard]] std::vector<std::string> warnings() const;
+
   private:
+    void check_may_read() const;
     void check_no_transaction() const;
+    [[noreturn]] void throw_reading() const;
+    [[nodiscard]] std::vector<std::string> sidecars() const; // -wal and -shm that are there
 
     sqlite3 *db_;
     std::string schema_;
     std::optional<core::SourceFile> file_;
+    std::vector<std::string> sidecars_before_;
     bool is_wal_ = false;
     std::int64_t page_size_ = 0;
     std::int64_t pages_ = 0;

@@ -29,13 +29,20 @@ void SourceFile::read(std::int64_t offset, std::span<char> into) const {
         throw SqliteError(code, std::string("read the source: ") + sqlite3_errstr(code));
 }
 
-FileHeader SourceFile::header(std::int64_t page_size) const {
+FileHeader SourceFile::header() const {
+    constexpr int kPageSizeAt = 16; // two bytes; 1 stands for 65536
+    constexpr int kReadVersionAt = 19;
+    constexpr char kWal = 2;
     constexpr int kChangeCounterAt = 24;
     constexpr int kPagesAt = 28;
     constexpr int kValidForAt = 92;
     std::array<char, 100> bytes{};
     read(0, bytes);
     FileHeader header;
+    constexpr std::uint32_t kLargestPage = 65536;
+    const std::uint32_t page_size = big_endian(&bytes[kPageSizeAt]) >> 16;
+    header.page_size = page_size == 1 ? kLargestPage : page_size;
+    header.is_wal = bytes[kReadVersionAt] == kWal;
     header.change_counter = big_endian(&bytes[kChangeCounterAt]);
     header.pages = big_endian(&bytes[kPagesAt]);
     // libraries before 3.7.0 did not keep the page count: then the size of the file tells
@@ -43,7 +50,7 @@ FileHeader SourceFile::header(std::int64_t page_size) const {
         sqlite3_int64 size = 0;
         if (file_->pMethods->xFileSize(file_, &size) != SQLITE_OK)
             throw SqliteError(SQLITE_IOERR, "size of the source: disk I/O error");
-        header.pages = size / page_size;
+        header.pages = header.page_size > 0 ? size / header.page_size : 0;
     }
     return header;
 }

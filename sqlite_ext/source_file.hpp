@@ -12,7 +12,9 @@ namespace emsn::sqlite {
 // From the header of the file (SQLite "Database File Format", 1.3).
 struct FileHeader {
     std::uint32_t change_counter = 0; // counts commits, in rollback-journal mode
+    std::int64_t page_size = 0;
     std::int64_t pages = 0;
+    bool is_wal = false;
 };
 
 class SourceFile {
@@ -22,7 +24,7 @@ class SourceFile {
 
     // Bytes past the end of the file read as zeros. Throws SqliteError.
     void read(std::int64_t offset, std::span<char> into) const;
-    [[nodiscard]] FileHeader header(std::int64_t page_size) const;
+    [[nodiscard]] FileHeader header() const;
 
   private:
     sqlite3_file *file_ = nullptr;

@@ -48,6 +48,18 @@ class SnapshotFaultTest : public ::testing::Test {
     std::string before_;
 };
 
+// A disk that stores something else than it was given, and says nothing.
+TEST_F(SnapshotFaultTest, ALyingDiskIsFoundOut) {
+    const auto outcome = run(
+        {"sqlite3", "-readonly", source_, load_command(), "SELECT emsn_snapshot(" + quoted(mirror_) + ")"},
+        bad_disk_env(dir_ / "stick", {"LIE_AT=2"}));
+    EXPECT_EQ(outcome.status, SQLITE_CORRUPT);
+    EXPECT_NE(outcome.err.find("the destination gives back other bytes than were written, in page "),
+              std::string::npos)
+        << outcome.err;
+    EXPECT_FALSE(check());
+}
+
 using ErrorAndJournal = std::tuple<int, const char *>;
 
 class SnapshotDiskFaultTest : public SnapshotFaultTest,
@@ -60,12 +72,8 @@ TEST_P(SnapshotDiskFaultTest, EachCallIntoTheDestinationsDisk) {
     const std::string marker = dir_ / "failed";
     int failures = 0;
     for (int call = 1;; ++call) {
-        auto env = sanitizer_env();
-        const std::string preload = env.empty() ? "" : ":" + env[0].substr(std::string("LD_PRELOAD=").size());
-        env.insert(env.end(),
-                   {std::string("LD_PRELOAD=") + BAD_DISK_SO + preload, "BAD_DISK_DIR=" + (dir_ / "stick"),
-                    "BAD_DISK_FAIL_AT=" + std::to_string(call), "BAD_DISK_FAILED=" + marker,
-                    "BAD_DISK_ERRNO=" + std::to_string(std::get<0>(GetParam()))});
+        const auto env = bad_disk_env(dir_ / "stick", {"FAIL_AT=" + std::to_string(call), "FAILED=" + marker,
+                                                       "ERRNO=" + std::to_string(std::get<0>(GetParam()))});
         const auto outcome = run({"sqlite3", "-readonly", source_, load_command(),
                                   "SELECT emsn_snapshot(" + quoted(mirror_) + ")"},
                                  env);

@@ -74,10 +74,7 @@ TEST_F(SnapshotLiveTest, AHungDestinationHoldsNobody) {
     make_birds_db(source_, 20'000);
     fs::create_directory(dir_ / "stick");
     const std::string gate = dir_ / "gate";
-    auto env = sanitizer_env();
-    const std::string preload = env.empty() ? "" : ":" + env[0].substr(std::string("LD_PRELOAD=").size());
-    env.insert(env.end(), {std::string("LD_PRELOAD=") + BAD_DISK_SO + preload,
-                           "BAD_DISK_DIR=" + (dir_ / "stick"), "BAD_DISK_GATE=" + gate});
+    const auto env = bad_disk_env(dir_ / "stick", {"GATE=" + gate});
     Process snapshot({"sqlite3", "-readonly", source_, load_command(),
                       "SELECT emsn_snapshot(" + quoted(dir_ / "stick/mirror.db") + ")"},
                      dir_ / "log", env);

@@ -23,9 +23,9 @@ class SnapshotSourceTest : public ::testing::Test {
     TempDir dir_;
     const std::string source_ = dir_ / "birds.db";
     const std::string mirror_ = dir_ / "mirror.db";
-    const std::string reading_ =
-        "emsn_snapshot: a read transaction is open on main; it would hold the writer (call "
-        "emsn_snapshot in a SELECT of its own, not FROM a table)";
+    const std::string reading_ = "emsn_snapshot: a read transaction is open on main; it would hold the "
+                                 "writer (call emsn_snapshot in a "
+                                 "SELECT of its own, not FROM a table, and not inside BEGIN)";
 };
 
 TEST_F(SnapshotSourceTest, OpenTransactionsAreRefused) {
@@ -37,8 +37,51 @@ TEST_F(SnapshotSourceTest, OpenTransactionsAreRefused) {
               "emsn_snapshot: a write transaction is open on main");
     db("ROLLBACK");
     EXPECT_EQ(files_in(dir_.path()), "birds.db");
-    EXPECT_EQ(db.error_of("BEGIN; SELECT " + call() + "; COMMIT"), reading_)
+    EXPECT_EQ(db.error_of("BEGIN; SELECT " + call()), reading_)
         << "inside BEGIN, SQLite would keep the lock until COMMIT";
+    EXPECT_EQ(SqliteDb(source_).error_of("DELETE FROM detections WHERE rowid = 1"), "")
+        << "refused, and nothing held";
+}
+
+TEST_F(SnapshotSourceTest, AConnectionThatKeepsItsLocksIsRefused) {
+    SqliteDb db(source_);
+    db("PRAGMA locking_mode = EXCLUSIVE");
+    EXPECT_NE(db.error_of("SELECT " + call()).find("locking_mode of main is exclusive"), std::string::npos);
+    EXPECT_EQ(SqliteDb(source_).error_of("DELETE FROM detections WHERE rowid = 1"), "");
+}
+
+// In shared-cache mode the locks of the file do not separate the connections, and pages that nobody has
+// committed are in the file when the cache is small.
+TEST_F(SnapshotSourceTest, UncommittedPagesOfASharedCacheAreNotCopied) {
+    constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_SHAREDCACHE;
+    SqliteDb writer(source_, kFlags);
+    SqliteDb db(source_, kFlags);
+    writer("PRAGMA cache_size = 5; BEGIN; UPDATE detections SET Confidence = 0.7");
+    EXPECT_NE(db.error_of("SELECT emsn_snapshot(" + quoted(mirror_) + ", '{\"timeout_ms\": 50}')")
+                  .find("deadline of 50 ms"),
+              std::string::npos);
+    writer("ROLLBACK");
+    db.snapshot(mirror_);
+    EXPECT_EQ(SqliteDb(mirror_)("SELECT min(Confidence) FROM detections"), "0.8");
+}
+
+TEST_F(SnapshotSourceTest, AJournalModeChangedByAnotherIsNoticed) {
+    SqliteDb db(source_, SQLITE_OPEN_READONLY);
+    db("SELECT count(*) FROM detections");
+    SqliteDb other(source_);
+    other("PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0; DELETE FROM detections WHERE rowid > "
+          "19000");
+    db.snapshot(mirror_);
+    EXPECT_EQ(rows_of_good_copy(mirror_), 19'000);
+}
+
+TEST_F(SnapshotSourceTest, WhatSqliteMakesBesideAWalSourceIsReported) {
+    SqliteDb{source_}("PRAGMA journal_mode = wal");
+    EXPECT_EQ(files_in(dir_.path()), "birds.db");
+    const auto report = SqliteDb(source_, SQLITE_OPEN_READONLY).snapshot(mirror_);
+    EXPECT_EQ(report["warnings"],
+              nlohmann::json::array({"SQLite made " + source_ + "-wal in order to read the source",
+                                     "SQLite made " + source_ + "-shm in order to read the source"}));
 }
 
 TEST_F(SnapshotSourceTest, AStatementThatWouldKeepTheLockIsRefused) {
@@ -179,8 +222,9 @@ TEST_F(SnapshotSourceTest, AWalSourceWithoutRightsNamesTheUser) {
         GTEST_SKIP() << "needs two users";
     SqliteDb{source_}("PRAGMA journal_mode = wal");
     ::chmod(source_.c_str(), 0644);
+    SqliteDb db(source_, SQLITE_OPEN_READONLY);
     const AsNobody nobody;
-    const auto error = SqliteDb(source_, SQLITE_OPEN_READONLY).error_of("SELECT " + call());
+    const auto error = db.error_of("SELECT " + call());
     EXPECT_NE(error.find("user ID 65534 cannot write its -shm file"), std::string::npos) << error;
 }
 

@@ -86,6 +86,17 @@ std::vector<std::string> sanitizer_env() {
 #endif
 }
 
+std::vector<std::string> bad_disk_env(const std::string &dir, const std::vector<std::string> &settings) {
+    auto env = sanitizer_env(); // its runtime must come first in the list
+    if (env.empty())
+        env.emplace_back("LD_PRELOAD=");
+    env[0] += (env[0].back() == '=' ? "" : ":") + std::string(BAD_DISK_SO);
+    env.push_back("BAD_DISK_DIR=" + dir);
+    for (const auto &setting : settings)
+        env.push_back("BAD_DISK_" + setting);
+    return env;
+}
+
 Outcome sqlite3_cli(const std::vector<std::string> &args) {
     std::vector<std::string> argv{"sqlite3"};
     argv.insert(argv.end(), args.begin(), args.end());

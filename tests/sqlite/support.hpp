@@ -42,6 +42,9 @@ class SqliteDb {
 
 // Environment that lets an uninstrumented program load a sanitized emsn.so; empty otherwise.
 [[nodiscard]] std::vector<std::string> sanitizer_env();
+// Environment that makes dir a bad disk (tests/support/bad_disk.cpp); settings without the BAD_DISK_.
+[[nodiscard]] std::vector<std::string> bad_disk_env(const std::string &dir,
+                                                    const std::vector<std::string> &settings);
 // sqlite3 ARGS..., as a person types it.
 Outcome sqlite3_cli(const std::vector<std::string> &args);
 [[nodiscard]] std::string load_command(); // ".load PATH"

@@ -1,11 +1,12 @@
-// A preloaded library that makes one folder a bad disk: slow as a cheap stick or a NAS, hung, or failing.
-// Settings:
+// A preloaded library that makes one folder a bad disk: slow as a cheap stick or a NAS, hung, failing or
+// lying. Settings:
 //   BAD_DISK_DIR                the folder; files whose path begins with it
 //   BAD_DISK_BYTES_PER_SECOND   pace of writes
 //   BAD_DISK_SYNC_MS            time of each fsync or fdatasync
 //   BAD_DISK_TALLY              a file that gets, at the end, how many bytes were written
-//   BAD_DISK_GATE               writes wait until a file of this name is there; GATE.waiting says that one
-//   does BAD_DISK_FAIL_AT            number of the call that fails, from 1; every kind of call below counts
+//   BAD_DISK_GATE               writes wait until this file is there; GATE.waiting says that one waits
+//   BAD_DISK_LIE_AT             number of the write, from 1, that stores another first byte than it got
+//   BAD_DISK_FAIL_AT            number of the call that fails, from 1; every call below counts
 //   BAD_DISK_ERRNO              what it fails with
 //   BAD_DISK_FAILED             a file that is made when it did
 #include <dlfcn.h>
@@ -64,6 +65,12 @@ bool fails() {
         touch(marker);
     errno = static_cast<int>(setting("BAD_DISK_ERRNO"));
     return true;
+}
+
+bool lies() {
+    static const int at = static_cast<int>(setting("BAD_DISK_LIE_AT"));
+    static int writes = 0;
+    return at != 0 && ++writes == at;
 }
 
 void pass_gate() {
@@ -153,7 +160,14 @@ ssize_t write(int fd, const void *from, size_t bytes) {
 
 ssize_t pwrite(int fd, const void *from, size_t bytes, off_t at) {
     static const auto real = next<ssize_t (*)(int, const void *, size_t, off_t)>("pwrite");
-    return bad_write(fd, bytes) ? -1 : real(fd, from, bytes, at);
+    if (bad_write(fd, bytes))
+        return -1;
+    const ssize_t wrote = real(fd, from, bytes, at);
+    if (wrote > 0 && is_bad(fd) && lies()) {
+        const char other = static_cast<char>(~*static_cast<const char *>(from));
+        real(fd, &other, 1, at);
+    }
+    return wrote;
 }
 
 ssize_t pwrite64(int fd, const void *from, size_t bytes, off64_t at) {
