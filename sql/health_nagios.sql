@@ -1,6 +1,8 @@
 -- The health answer as one line of a Nagios plugin: psql -f sql/health_nagios.sql
 -- EMSN STATUS - the worst messages | performance data. Nagios cuts at 4 kB: the text is bounded to 600 characters, the
 -- data to 1200. A pipe ends the text and a quote a label, so neither stands in them.
+-- nobody's function of the same name is taken for PostgreSQL's own
+SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) \g /dev/null
 \pset format unaligned
 \pset tuples_only on
 WITH rows AS (

@@ -1,5 +1,7 @@
 -- The health answer for node_exporter's textfile collector: psql -f sql/health_prometheus.sql
 -- Exposition format 0.0.4: in a label value, backslash, double quote and line feed are escaped.
+-- nobody's function of the same name is taken for PostgreSQL's own
+SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) \g /dev/null
 \pset format unaligned
 \pset tuples_only on
 WITH rows AS (

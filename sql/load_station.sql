@@ -2,8 +2,9 @@
 -- emsn knows:  sqlite3 -csv birds.db 'SELECT * FROM detections' | psql -v station=zolder -f load_station.sql
 -- Date and Time are the station's local time; here its time zone is the server's. Rows without them are left out.
 \set ON_ERROR_STOP on
+SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) \g /dev/null
 SELECT value AS detections FROM emsn.settings WHERE name = 'detections' \gset
-CREATE TEMPORARY TABLE incoming (
+CREATE TEMPORARY TABLE pg_temp.incoming (
     date date,
     "time" time,
     species text,
@@ -17,7 +18,7 @@ CREATE TEMPORARY TABLE incoming (
     overlap double precision,
     file_name text
 );
-\copy incoming FROM pstdin (FORMAT csv)
+\copy pg_temp.incoming FROM pstdin (FORMAT csv)
 INSERT INTO :detections (station, detection_timestamp, date, "time", species, common_name, confidence, latitude,
                          longitude, cutoff, week, sensitivity, overlap, file_name)
 SELECT :'station',
@@ -34,6 +35,6 @@ SELECT :'station',
        i.sensitivity,
        i.overlap,
        i.file_name
-FROM incoming AS i
+FROM pg_temp.incoming AS i
 WHERE i.date IS NOT NULL
   AND i."time" IS NOT NULL;

@@ -7,18 +7,26 @@ AS $$
 DECLARE
     t record;
     s record;
+    result emsn.health_row;
     not_expected CONSTANT text := '; not expected';
     look CONSTANT text := 'Look at the station: power, network, microphone, recorder. A planned silence: set expected to false in emsn.station_settings.';
 BEGIN
     FOR t IN
-        SELECT d.station, d.detections, d.species, d.usual_by_now
+        SELECT d.station, d.detections, d.species, d.usual_by_now, coalesce(r.expected, true) AS expected
         FROM emsn.detections_today_rows() AS d
+        LEFT JOIN emsn.station_settings AS r ON r.station = d.station
     LOOP
-        RETURN NEXT emsn.judge(
+        result := emsn.judge(
             'detections_today', t.station, t.detections, 'detections', t.usual_by_now, true, NULL, NULL,
             format('%s detection%s of %s species today%s', t.detections, CASE WHEN t.detections <> 1 THEN 's' END,
                    t.species, '; usually ' || t.usual_by_now || ' by now'),
             look);
+        IF NOT t.expected THEN
+            result.status := 'ok';
+            result.message := result.message || not_expected;
+            result.remedy := NULL;
+        END IF;
+        RETURN NEXT result;
     END LOOP;
     FOR s IN
         SELECT r.station, r.time_zone, r.last_detection, r.silent_hours, r.expected, r.future_detections, r.future_until

@@ -90,7 +90,8 @@ BEGIN
             ERRCODE = 'null_value_not_allowed',
             MESSAGE = 'detections_per_station: neither from_day nor to_day may be NULL';
     END IF;
-    IF from_day > to_day OR NOT isfinite(from_day) OR NOT isfinite(to_day) THEN
+    -- the calendar of people, not that of the type, whose last days have no end
+    IF from_day > to_day OR from_day < date '0001-01-01' OR to_day > date '9999-12-31' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('detections_per_station: %s to %s is no range of days', from_day, to_day);

@@ -29,7 +29,7 @@ BEGIN
     FOR found IN
         SELECT i.pid, i.user_name, i.application_name, i.transaction_seconds, i.backend_start, i.xact_start
         FROM emsn.idle_transaction_rows() AS i
-        WHERE i.xact_start <= clock_timestamp() - older_than
+        WHERE clock_timestamp() - i.xact_start >= older_than
     LOOP
         pid := found.pid;
         user_name := found.user_name;

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <climits>
 
 #include "core/error.hpp"
+#include "tests/support/as_nobody.hpp"
 #include "tests/support/run.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -122,6 +124,43 @@ TEST_F(DestinationTest, RequireMountRefusesTheRootFileSystem) {
     EXPECT_EQ(refusal("/var/not/there/x.db", rules), quoted("/var/not/there/x.db") + reason)
         << "a stick that is away has no folders: that is not a wrong path";
     EXPECT_EQ(refusal("/dev/shm/x.db", rules), "");
+}
+
+TEST_F(DestinationTest, RequireMountLooksWhereAFollowedSymlinkLeads) {
+    if (test::run({"findmnt", "-nro", "TARGET", "-T", dir_.path()}).out != "/\n")
+        GTEST_SKIP() << "needs a folder on the file system of /";
+    const DestinationRules rules{.follow_symlink = true, .require_mount = true};
+    test::write_file(dir_ / "target.db", "x");
+    const std::string on_shm = "/dev/shm/emsn-test-link." + std::to_string(::getpid());
+    ASSERT_EQ(::symlink((dir_ / "target.db").c_str(), on_shm.c_str()), 0);
+    EXPECT_NE(refusal(on_shm, rules), "") << "the link lies on a mount, the file does not";
+    ::unlink(on_shm.c_str());
+}
+
+// Without root rights nobody gives a file away, but its group may be one of ours.
+TEST_F(DestinationTest, TheGroupStaysWhenTheOwnerCannot) {
+    constexpr gid_t kOurs = 100;
+    if (::geteuid() != 0)
+        GTEST_SKIP() << "needs two users";
+    const std::string path = dir_ / "x.db";
+    test::write_file(path, "old");
+    ASSERT_EQ(::chown(path.c_str(), 0, kOurs), 0);
+    ::chmod(dir_.path().c_str(), 0777);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::setgroups(1, &kOurs) != 0 || ::setgid(test::kNobody) != 0 || ::setuid(test::kNobody) != 0)
+            ::_exit(1);
+        const Destination destination(path, {}, std::nullopt);
+        std::vector<std::string> warnings;
+        PartialFile(destination).publish(0640, warnings);
+        ::_exit(warnings.size() == 1 && warnings[0].starts_with("owner of ") ? 0 : 2);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+    struct stat st {};
+    ASSERT_EQ(::stat(path.c_str(), &st), 0);
+    EXPECT_EQ(st.st_gid, kOurs);
 }
 
 TEST_F(DestinationTest, MissingSpaceNamesTheFileSystemAndTheBytes) {

@@ -49,6 +49,14 @@ TEST(FileLock, AKilledHolderHoldsNothing) {
     EXPECT_NO_THROW(FileLock(dir / "lock"));
 }
 
+TEST(FileLock, AFileOfSomebodyElseIsNotOverwritten) {
+    const test::TempDir dir;
+    test::write_file(dir / "victim", "precious");
+    ASSERT_EQ(::link((dir / "victim").c_str(), (dir / "lock").c_str()), 0);
+    EXPECT_THROW(FileLock(dir / "lock"), Error);
+    EXPECT_EQ(test::read_file(dir / "victim"), "precious");
+}
+
 TEST(FileLock, AFolderThatIsNotThereIsNamed) {
     try {
         const FileLock lock("/no/such/folder/lock");

@@ -187,6 +187,7 @@ TEST_F(Detections, RangesThatAreNoneAreErrors) {
               "detections_per_station: 2026-01-02 to 2026-01-01 is no range of days");
     EXPECT_EQ(fails("'-infinity', '2026-01-01'").sqlstate, "22023");
     EXPECT_EQ(fails("'2026-01-01', 'infinity'").sqlstate, "22023");
+    EXPECT_EQ(fails("'2026-01-01', '5874897-12-31'").sqlstate, "22023");
     EXPECT_EQ(fails("NULL, '2026-01-01'").sqlstate, "22004");
 }
 

@@ -81,6 +81,16 @@ TEST_F(Health, SilentStations) {
         "silent for 900.0 hours; not expected");
 }
 
+TEST_F(Health, AStationThatIsNotExpectedIsWellWhateverTheLimit) {
+    make();
+    add("winter", "now() - interval '900 hours'");
+    add("summer", "now() - interval '900 hours'");
+    db.exec("INSERT INTO emsn.station_settings (station, expected) VALUES ('winter', false); "
+            "INSERT INTO emsn.thresholds (check_name, critical_at) VALUES ('detections_today', '0')");
+    EXPECT_EQ(rows("subject, status, value, remedy IS NOT NULL", "detections_today"),
+              "summer|critical|0|t\nwinter|ok|0|f");
+}
+
 TEST_F(Health, DetectionsInTheFutureAreAWarningOfTheirOwn) {
     make();
     add("right", "now() + interval '9 minutes'");

@@ -153,6 +153,28 @@ TEST_F(HealthScript, ServerAwayIsCriticalForMonitorsAndTryAgainForOthers) {
     EXPECT_EQ(out.err.find("emsn-health: connection to server on socket"), 0u) << out.err;
 }
 
+// Somebody must change something: waiting does not help.
+TEST_F(HealthScript, AServerThatAnswersNoIsNotAway) {
+    const std::string here = PgCluster::shared().conninfo(database());
+    EXPECT_EQ(health({}, here + " user=nobody_at_all").status, 1);
+    EXPECT_EQ(health({"--nagios"}, here + " user=nobody_at_all").status, 3);
+    EXPECT_EQ(health({"--nagios"}, PgCluster::shared().conninfo("no_such_database")).status, 3);
+    EXPECT_EQ(health({}, "foo=bar").status, 2);
+    EXPECT_EQ(health({"--check"}, "foo=bar").status, 3);
+}
+
+// An exact match in a schema of the path would win over PostgreSQL's own variadic function.
+TEST_F(HealthScript, FunctionsOfOthersAreNotTaken) {
+    db.exec(
+        "CREATE SCHEMA trap; CREATE FUNCTION trap.format(text, text, numeric, text) RETURNS text LANGUAGE "
+        "sql AS "
+        "$$ SELECT 'PWNED' $$; CREATE FUNCTION trap.format(text, text, text) RETURNS text LANGUAGE sql AS "
+        "$$ SELECT 'PWNED' $$; ALTER DATABASE \"" +
+        database() + "\" SET search_path = trap, pg_catalog");
+    for (const std::string form : {"--table", "--json", "--prometheus", "--nagios"})
+        EXPECT_EQ(health({form}).out.find("PWNED"), std::string::npos) << form;
+}
+
 TEST_F(HealthScript, NoConnectionLeftIsCritical) {
     const auto user = role("pg_monitor");
     std::vector<std::unique_ptr<Session>> all;
@@ -195,7 +217,7 @@ TEST_F(HealthScript, WrongUse) {
 TEST_F(HealthScript, PasswordsInTheConnectionStringAreRefusedAndNotRepeated) {
     for (const std::string conninfo :
          {"host=h password=s3cret", "password='s3cret' host=h", "postgresql://me:s3cret@h/db",
-          "postgres://h/db?user=me&password=s3cret"}) {
+          "postgres://h/db?user=me&password=s3cret", "postgres://h/db?user=me&pass%77ord=s3cret"}) {
         const auto out = health({}, conninfo);
         EXPECT_EQ(out.status, 2) << conninfo;
         EXPECT_NE(out.err.find("~/.pgpass"), std::string::npos) << out.err;

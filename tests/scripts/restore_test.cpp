@@ -3,9 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 
 #include "tests/sqlite/support.hpp"
+#include "tests/support/as_nobody.hpp"
 
 namespace emsn::test {
 namespace {
@@ -111,6 +113,44 @@ TEST_F(RestoreTest, AFailedCopyLeavesTheTargetAndNoKeptFile) {
     EXPECT_EQ(restore({mirror_, target_}).status, 75);
     EXPECT_EQ(kept(), "");
     EXPECT_EQ(user("SELECT count(*) FROM detections"), "40");
+}
+
+TEST_F(RestoreTest, WhatCannotBeKeptIsNotReplaced) {
+    if (::geteuid() != 0)
+        GTEST_SKIP() << "needs two users";
+    make_birds_db(target_, 40);
+    ::chmod(target_.c_str(), 0600);
+    ::chmod(dir_.path().c_str(), 0777);
+    std::vector<std::string> argv =
+        as_nobody({"env", "EMSN_SO=" EMSN_SO, EMSN_SOURCE_DIR "/scripts/emsn-restore", mirror_, target_});
+    // a folder of the checkout may be closed to others: then nothing is shown here
+    if (run(as_nobody({"test", "-r", EMSN_SO})).status != 0)
+        GTEST_SKIP() << "the build is not readable for others";
+    const auto outcome = run(argv, sanitizer_env());
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(outcome.err.find("cannot be kept: nothing is changed"), std::string::npos) << outcome.err;
+    EXPECT_EQ(rows_of_good_copy(target_), 40);
+}
+
+// A signal after the swap: the kept file is the only old one, and stays.
+TEST_F(RestoreTest, ASignalAfterTheSwapLosesNothing) {
+    make_birds_db(target_, 40);
+    fs::create_directory(dir_ / "bin");
+    // sqlite3 that lingers after its work on the target
+    write_file(dir_ / "bin/sqlite3",
+               "#!/bin/bash\n/usr/bin/sqlite3 \"$@\" || exit\n[[ $* != *snapshot* ]] || { touch " +
+                   (dir_ / "swapped") + "; sleep 60 & wait; }\n");
+    fs::permissions(dir_ / "bin/sqlite3", fs::perms{0755});
+    auto env = sanitizer_env();
+    env.insert(env.end(), {"EMSN_SO=" EMSN_SO, "PATH=" + (dir_ / "bin") + ":/usr/bin:/bin"});
+    Process process({EMSN_SOURCE_DIR "/scripts/emsn-restore", mirror_, target_}, dir_ / "log", env);
+    ASSERT_TRUE(eventually([&] { return fs::exists(dir_ / "swapped"); })) << read_file(dir_ / "log");
+    process.signal(SIGTERM);
+    run({"pkill", "-f", dir_ / "bin/sqlite3"});
+    EXPECT_EQ(process.wait(), 128 + SIGTERM);
+    EXPECT_EQ(rows_of_good_copy(target_), 3000);
+    EXPECT_EQ(rows_of_good_copy(kept()), 40);
+    EXPECT_NE(read_file(dir_ / "log").find("the old file is kept as"), std::string::npos);
 }
 
 TEST_F(RestoreTest, WrongUse) {

@@ -147,19 +147,11 @@ TEST_F(SnapshotDestinationTest, AWriteThatFailsMidwayLeavesTheOldCopy) {
 }
 
 TEST_F(SnapshotDestinationTest, ASecondSnapshotToTheSameDestinationIsBusy) {
-    make_birds_db(dir_ / "locked.db", 10);
-    SqliteDb writer(dir_ / "locked.db");
-    writer("BEGIN EXCLUSIVE");
-    // waits for its source with the destination's lock in hand: the lock is taken after the source was looked
-    // at, so it must first see it unlocked
-    writer("COMMIT");
+    const std::string gate = dir_ / "gate"; // the first one hangs in its first write
     Process first(
-        {"bash", "-c",
-         "exec 9>\"$1.emsn.lock\"; flock 9; echo \"$$ $(cat /proc/sys/kernel/random/boot_id)\" >&9; "
-         "touch \"$1.ready\"; exec sleep infinity",
-         "bash", mirror_},
-        dir_ / "out");
-    ASSERT_TRUE(eventually([&] { return fs::exists(mirror_ + ".ready"); }));
+        {"sqlite3", "-readonly", source_, load_command(), "SELECT emsn_snapshot(" + quoted(mirror_) + ")"},
+        dir_ / "out", bad_disk_env(mirror_ + ".emsn.partial", {"GATE=" + gate}));
+    ASSERT_TRUE(eventually([&] { return fs::exists(gate + ".waiting"); }));
     try {
         db_.snapshot(mirror_);
         FAIL();
