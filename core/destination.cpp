@@ -19,8 +19,6 @@ namespace {
 constexpr std::size_t kLongestSuffix = sizeof ".emsn.partial" - 1;
 // SQLite's unix VFS opens names of at most 512 bytes, 8 of which it keeps for "-journal"
 constexpr std::size_t kMostPathBytes = 512 - 8 - kLongestSuffix;
-constexpr mode_t kPrivate = 0600; // until it is published
-constexpr mode_t kModeBits = 07777;
 
 [[noreturn]] void refuse(Errc code, std::string_view path, const std::string &reason) {
     throw Error(code, "destination '" + std::string(path) + "': " + reason);
@@ -182,69 +180,6 @@ std::string Destination::lack_of_space(std::int64_t bytes) const {
     return "file system " + mount_of(folder_).mount_point + " has " + std::to_string(free_bytes) +
            " bytes free, " + std::to_string(bytes) + " are needed: " + std::to_string(bytes - free_bytes) +
            " bytes missing";
-}
-
-PartialFile::PartialFile(const Destination &destination)
-    : destination_(destination), path_(destination.partial_path()) {
-    if (::unlink(path_.c_str()) != 0 && errno != ENOENT)
-        throw_errno("remove leftover", path_);
-    fd_ = Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kPrivate));
-    if (!fd_)
-        throw_errno("create", path_);
-}
-
-PartialFile::~PartialFile() {
-    if (fd_)
-        ::unlink(path_.c_str());
-}
-
-void PartialFile::keep_mode_and_owner(mode_t new_mode, std::vector<std::string> &warnings) const {
-    struct stat old {};
-    struct stat now {};
-    const bool replaces = ::lstat(destination_.path().c_str(), &old) == 0;
-    if (::fstat(fd_.get(), &now) != 0)
-        throw_errno("stat", path_);
-    const auto warn = [&](const char *what) {
-        warnings.push_back(std::string(what) + " of " + destination_.path() +
-                           " could not be kept: " + errno_text(errno));
-    };
-    if (replaces && (old.st_uid != now.st_uid || old.st_gid != now.st_gid) &&
-        ::fchown(fd_.get(), old.st_uid, old.st_gid) != 0) {
-        warn("owner");
-        // its group may be one of ours: its readers stay readers
-        if (::fchown(fd_.get(), static_cast<uid_t>(-1), old.st_gid) != 0)
-            warn("group");
-    }
-    if (::fchmod(fd_.get(), (replaces ? old.st_mode : new_mode) & kModeBits) != 0)
-        warn("mode");
-}
-
-void PartialFile::rename_to(const std::string &path) {
-    if (::fsync(fd_.get()) != 0)
-        throw_errno("sync", path_);
-    if (::rename(path_.c_str(), path.c_str()) != 0)
-        throw_errno("rename " + path_ + " to", path);
-    fd_.reset();
-    sync_folder(destination_.folder());
-}
-
-void PartialFile::publish(mode_t new_mode, std::vector<std::string> &warnings) {
-    keep_mode_and_owner(new_mode, warnings);
-    rename_to(destination_.path());
-}
-
-void PartialFile::set_aside(const std::string &path) {
-    rename_to(path);
-}
-
-void sync_folder(const std::string &folder) {
-    const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd && errno == EACCES) // a folder to write into but not to list: nothing to sync it by
-        return;
-    if (!fd)
-        throw_errno("open folder", folder);
-    if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
-        throw_errno("sync folder", folder);
 }
 
 } // namespace emsn::core

@@ -1,6 +1,4 @@
-// A file that is replaced as a whole or not at all. Everything that can be wrong with the destination is said
-// before anything is touched; the new content grows in a partial file beside it, which takes its name at the
-// end.
+// The file that a copy goes to. Everything that can be wrong with it is said before anything is touched.
 #pragma once
 
 #include <sys/types.h>
@@ -12,7 +10,6 @@
 #include <vector>
 
 #include "core/file_id.hpp"
-#include "core/handle.hpp"
 
 namespace emsn::core {
 
@@ -62,36 +59,5 @@ class Destination {
     std::string folder_;
     std::string path_;
 };
-
-// The partial file: made empty (a leftover of a killed run is removed first), deleted by the destructor
-// unless it was published or set aside.
-class PartialFile {
-  public:
-    explicit PartialFile(const Destination &destination);
-    ~PartialFile();
-    PartialFile(const PartialFile &) = delete;
-    PartialFile &operator=(const PartialFile &) = delete;
-
-    [[nodiscard]] const std::string &path() const noexcept { return path_; }
-    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-
-    // Syncs the file, gives it mode and owner of the file that stands at the destination (new_mode when none
-    // does), renames it over the destination and syncs the folder. What the file system could not keep is
-    // added to warnings.
-    void publish(mode_t new_mode, std::vector<std::string> &warnings);
-    // Renames it to path instead, replacing what is there.
-    void set_aside(const std::string &path);
-
-  private:
-    void keep_mode_and_owner(mode_t new_mode, std::vector<std::string> &warnings) const;
-    void rename_to(const std::string &path);
-
-    const Destination &destination_;
-    std::string path_;
-    Fd fd_;
-};
-
-// Makes changes of names in the folder durable. A file system that cannot is left alone.
-void sync_folder(const std::string &folder);
 
 } // namespace emsn::core

@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <fstream>
@@ -14,6 +15,8 @@
 #include "core/error.hpp"
 
 namespace emsn::core {
+
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -148,6 +151,18 @@ Mount mount_of(const std::string &path) {
             return mount;
     }
     throw Error(Errc::unsupported, "find the mount of " + path + ": it lies outside this process's root");
+}
+
+bool is_local_disk(std::string_view fs_type) noexcept {
+    constexpr std::array kLocal = {"bcachefs"sv, "btrfs"sv, "exfat"sv, "ext2"sv,  "ext3"sv,
+                                   "ext4"sv,     "f2fs"sv,  "jfs"sv,   "ntfs3"sv, "overlay"sv,
+                                   "tmpfs"sv,    "vfat"sv,  "xfs"sv,   "zfs"sv};
+    return std::find(kLocal.begin(), kLocal.end(), fs_type) != kLocal.end();
+}
+
+bool shares_blocks(std::string_view fs_type) noexcept {
+    constexpr std::array kSharing = {"bcachefs"sv, "btrfs"sv, "overlay"sv, "xfs"sv, "zfs"sv};
+    return std::find(kSharing.begin(), kSharing.end(), fs_type) != kSharing.end();
 }
 
 } // namespace emsn::core

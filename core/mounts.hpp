@@ -48,4 +48,11 @@ struct Filesystem {
 // Throws Error when path cannot be reached or the kernel (before 5.8) does not tell.
 [[nodiscard]] Mount mount_of(const std::string &path);
 
+// A disk or memory of this machine whose locks and syncs are the kernel's own, by fs_type of mountinfo. Not:
+// the network, FUSE, and whatever is not known.
+[[nodiscard]] bool is_local_disk(std::string_view fs_type) noexcept;
+
+// May know ioctl_ficlone(2): two files that share blocks until one is written to.
+[[nodiscard]] bool shares_blocks(std::string_view fs_type) noexcept;
+
 } // namespace emsn::core

@@ -1,4 +1,4 @@
-#include "core/destination.hpp"
+#include "core/partial_file.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -200,8 +200,10 @@ TEST_F(DestinationTest, APartialFileThatIsNotPublishedIsRemoved) {
     test::write_file(destination.path(), "old");
     test::write_file(destination.partial_path(), "leftover of a killed run");
     {
-        const PartialFile partial(destination);
-        EXPECT_EQ(test::read_file(partial.path()), "");
+        PartialFile partial(destination);
+        EXPECT_FALSE(id_at(destination.partial_path())) << "not made before it is needed";
+        partial.write(2, std::string("new"));
+        EXPECT_EQ(test::read_file(partial.path()), std::string("\0\0new", 5));
         EXPECT_EQ(mode_at(partial.path()), 0600U) << "nobody else reads it while it grows";
     }
     EXPECT_FALSE(id_at(destination.partial_path()));
