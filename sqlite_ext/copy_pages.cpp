@@ -8,12 +8,10 @@
 // written after the release.
 #include "sqlite_ext/copy.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
-#include "sqlite_ext/source_file.hpp"
+#include "sqlite_ext/page_ledger.hpp"
 
 namespace emsn::sqlite {
 
@@ -24,8 +22,10 @@ using core::Error;
 namespace {
 
 constexpr std::int64_t kSliceBytes = 2 << 20; // about a millisecond from memory
+// Under the one lock: small enough that the hash finds them in the processor's cache.
+constexpr std::int64_t kHeldSliceBytes = 256 << 10;
 // Differing pages kept in memory under the lock; more are left to another pass.
-constexpr std::int64_t kMostKeptBytes = 32 << 20;
+constexpr std::int64_t kMostKeptBytes = 16 << 20;
 // A pass that took longer leaves so much behind that a second one without the lock pays.
 constexpr double kLongPassMs = 1000;
 
@@ -33,19 +33,19 @@ double ms_since(Clock::time_point start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-// Pages next to each other in the destination, to be written at once.
-struct Run {
-    std::int64_t page = 0; // 0 is the first
+// Pages that differ, found under the lock, until they can be written.
+struct Kept {
+    std::int64_t first = 0;
     std::vector<char> bytes;
 };
 
 class PageCopier {
   public:
-    PageCopier(const Source &source, const core::PartialFile &partial, std::int64_t max_hold_ms, Watch &watch)
-        : source_(source), partial_(partial), watch_(watch), file_(source.db(), source.schema().c_str()),
+    PageCopier(const Source &source, PageSink &sink, Known known, std::int64_t max_hold_ms, Watch &watch)
+        : source_(source), sink_(sink), watch_(watch), file_(source.db(), source.schema().c_str()),
           page_size_(source.page_size()), max_hold_ms_(static_cast<double>(max_hold_ms)),
-          slice_pages_(std::max<std::int64_t>(1, kSliceBytes / page_size_)),
-          slice_(static_cast<std::size_t>(slice_pages_ * page_size_)) {
+          slice_(static_cast<std::size_t>(std::max(kSliceBytes, page_size_))),
+          ledger_(page_size_, std::move(known.hashes)) {
         probe_.reset(sqlite3_backup_init(nowhere_.get(), "main", source.db(), source.schema().c_str()));
         if (!probe_)
             throw_sqlite(nowhere_.get(), "copy");
@@ -64,28 +64,23 @@ class PageCopier {
     bool copy_unheld();
     bool copy_held();
     [[nodiscard]] FileHeader header() const;
-    void read_slice(std::int64_t first, std::int64_t pages);
-    void compare_slice(std::int64_t first, std::int64_t pages, std::vector<Run> &differing);
-    void write(std::vector<Run> &runs);
-    void begin_pass(std::int64_t pages);
-    void finish(std::int64_t pages);
-    [[nodiscard]] bool fits_one_hold() const;
+    std::span<const char> read(std::int64_t first, std::int64_t pages);
+    [[nodiscard]] std::vector<PageRun> compare(std::int64_t first, std::span<const char> pages);
+    [[nodiscard]] std::span<const char> in_slice(std::int64_t slice_first, const PageRun &run) const;
 
     const Source &source_;
-    const core::PartialFile &partial_;
+    PageSink &sink_;
     Watch &watch_;
-    SourceFile file_;
+    DbFile file_;
     // In shared-cache mode, locks of the file do not keep us from a writer in this process, whose uncommitted
     // pages may be in the file. SQLite's backup knows of it: a step of no pages asks.
     Db nowhere_ = open_file(":memory:", SQLITE_OPEN_READWRITE, nullptr);
     Backup probe_;
     std::int64_t page_size_;
     double max_hold_ms_;
-    std::int64_t slice_pages_;
     std::vector<char> slice_;
+    PageLedger ledger_;
     Copied result_;
-    std::int64_t known_pages_ = 0; // the destination has them, and their hashes
-    std::int64_t kept_bytes_ = 0;  // of differing pages in this slice or this hold
     double compare_ms_ = 0; // reading and hashing in the last pass: what a hold of all of it would take
 };
 
@@ -106,53 +101,24 @@ void PageCopier::release(Held &held) {
     result_.held_ms = std::max(result_.held_ms, ms_since(held.since));
 }
 
-void PageCopier::begin_pass(std::int64_t pages) {
-    result_.hashes.resize(static_cast<std::size_t>(pages));
-    known_pages_ = std::min(known_pages_, pages);
-}
-
-void PageCopier::read_slice(std::int64_t first, std::int64_t pages) {
+std::span<const char> PageCopier::read(std::int64_t first, std::int64_t pages) {
     const auto start = Clock::now();
-    file_.read(first * page_size_, std::span(slice_).first(static_cast<std::size_t>(pages * page_size_)));
+    const auto into = std::span(slice_).first(static_cast<std::size_t>(pages * page_size_));
+    file_.read(first * page_size_, into);
     compare_ms_ += ms_since(start);
+    return into;
 }
 
-// Adds the pages of the slice that the destination does not have to differing.
-void PageCopier::compare_slice(std::int64_t first, std::int64_t pages, std::vector<Run> &differing) {
+std::vector<PageRun> PageCopier::compare(std::int64_t first, std::span<const char> pages) {
     const auto start = Clock::now();
-    for (std::int64_t i = 0; i < pages; ++i) {
-        const char *page = slice_.data() + i * page_size_;
-        const PageHash hash = hash_page(page, static_cast<std::size_t>(page_size_));
-        PageHash &known = result_.hashes[static_cast<std::size_t>(first + i)];
-        if (first + i < known_pages_ && hash == known)
-            continue;
-        known = hash;
-        kept_bytes_ += page_size_;
-        const bool adjacent =
-            !differing.empty() &&
-            differing.back().page + std::ssize(differing.back().bytes) / page_size_ == first + i;
-        if (!adjacent)
-            differing.push_back({first + i, {}});
-        differing.back().bytes.insert(differing.back().bytes.end(), page, page + page_size_);
-    }
+    auto differing = ledger_.note(first, pages);
     compare_ms_ += ms_since(start);
+    return differing;
 }
 
-void PageCopier::write(std::vector<Run> &runs) {
-    for (const Run &run : runs) {
-        std::size_t done = 0;
-        while (done < run.bytes.size()) {
-            const ssize_t wrote = ::pwrite(partial_.fd(), run.bytes.data() + done, run.bytes.size() - done,
-                                           run.page * page_size_ + static_cast<off_t>(done));
-            if (wrote < 0 && errno != EINTR)
-                core::throw_errno("write", partial_.path());
-            done += static_cast<std::size_t>(std::max<ssize_t>(wrote, 0));
-        }
-        result_.pages_written += std::ssize(run.bytes) / page_size_;
-        result_.bytes_written += std::ssize(run.bytes);
-    }
-    runs.clear();
-    kept_bytes_ = 0;
+std::span<const char> PageCopier::in_slice(std::int64_t slice_first, const PageRun &run) const {
+    return std::span(slice_).subspan(static_cast<std::size_t>((run.first - slice_first) * page_size_),
+                                     static_cast<std::size_t>(run.pages * page_size_));
 }
 
 // The file is as this copy began it, or the next run will do better.
@@ -165,7 +131,7 @@ FileHeader PageCopier::header() const {
 
 // Every page in slices. True when the source stood still from the first slice to the last.
 bool PageCopier::copy_unheld() {
-    std::vector<Run> differing;
+    const std::int64_t slice_pages = std::max<std::int64_t>(1, kSliceBytes / page_size_);
     FileHeader first_seen;
     bool still = true;
     compare_ms_ = 0;
@@ -174,24 +140,21 @@ bool PageCopier::copy_unheld() {
         const FileHeader header = this->header();
         if (at == 0) {
             first_seen = header;
-            begin_pass(header.pages);
+            ledger_.resize(header.pages);
             result_.schema = source_.schema_text();
             result_.change_counter = header.change_counter;
         }
-        still =
-            still && header.change_counter == first_seen.change_counter && header.pages == first_seen.pages;
-        total = std::min(header.pages, std::ssize(result_.hashes)); // what has grown is for the next pass
-        const std::int64_t pages = std::min(slice_pages_, total - at);
-        if (pages > 0)
-            read_slice(at, pages);
-        release(held);
+        still = still && header == first_seen;
+        total = std::min(header.pages, ledger_.pages()); // what has grown is for the next pass
+        const std::int64_t pages = std::min(slice_pages, total - at);
         if (pages <= 0)
             break;
-        compare_slice(at, pages, differing);
-        write(differing);
+        const auto slice = read(at, pages);
+        release(held);
+        for (const PageRun &run : compare(at, slice))
+            sink_.write(run.first, in_slice(at, run));
         at += pages;
-        known_pages_ = std::max(known_pages_, at);
-        watch_.progress(at, total);
+        watch_.progress(at, total, page_size_);
     }
     return still;
 }
@@ -199,40 +162,33 @@ bool PageCopier::copy_unheld() {
 // Every page under one lock; what differs is written after the release. False when it took too long, or too
 // much differed: then the destination has come closer, and that is all.
 bool PageCopier::copy_held() {
-    std::vector<Run> differing;
+    const std::int64_t slice_pages = std::max<std::int64_t>(1, kHeldSliceBytes / page_size_);
+    std::vector<Kept> differing;
+    std::int64_t kept_bytes = 0;
     Held held = hold();
     const FileHeader header = this->header();
-    begin_pass(header.pages);
+    ledger_.resize(header.pages);
     bool whole = true;
-    std::int64_t at = 0;
-    while (whole && at < header.pages) {
-        const std::int64_t pages = std::min(slice_pages_, header.pages - at);
-        read_slice(at, pages);
-        compare_slice(at, pages, differing);
+    for (std::int64_t at = 0; whole && at < header.pages;) {
+        const std::int64_t pages = std::min(slice_pages, header.pages - at);
+        const auto slice = read(at, pages);
+        for (const PageRun &run : compare(at, slice)) {
+            const auto bytes = in_slice(at, run);
+            differing.push_back({run.first, {bytes.begin(), bytes.end()}});
+            kept_bytes += std::ssize(bytes);
+        }
         at += pages;
-        whole = at == header.pages || (ms_since(held.since) <= max_hold_ms_ && kept_bytes_ <= kMostKeptBytes);
+        whole = at == header.pages || (ms_since(held.since) <= max_hold_ms_ && kept_bytes <= kMostKeptBytes);
     }
     result_.schema = source_.schema_text();
     result_.change_counter = header.change_counter;
     release(held);
-    write(differing);
-    known_pages_ = std::max(known_pages_, at);
+    for (const Kept &run : differing)
+        sink_.write(run.first, run.bytes);
     return whole;
 }
 
-bool PageCopier::fits_one_hold() const {
-    return compare_ms_ <= max_hold_ms_;
-}
-
-void PageCopier::finish(std::int64_t pages) {
-    result_.pages = pages;
-    result_.page_size = page_size_;
-    if (::ftruncate(partial_.fd(), pages * page_size_) != 0)
-        core::throw_errno("truncate", partial_.path());
-}
-
 Copied PageCopier::run() {
-    watch_.stage("copying");
     for (bool done = false; !done;) {
         const auto start = Clock::now();
         ++result_.passes;
@@ -243,20 +199,21 @@ Copied PageCopier::run() {
                      " passes (max_hold_ms too short for its size?)");
         if (ms_since(start) > kLongPassMs && result_.passes == 1)
             continue;
-        if (fits_one_hold()) {
+        if (compare_ms_ <= max_hold_ms_) {
             ++result_.passes;
             done = copy_held();
         }
     }
-    finish(std::ssize(result_.hashes));
+    result_.page_size = page_size_;
+    result_.pages = ledger_.pages();
+    result_.hashes = ledger_.take();
     return std::move(result_);
 }
 
 } // namespace
 
-Copied copy_pages(const Source &source, const core::PartialFile &partial, std::int64_t max_hold_ms,
-                  Watch &watch) {
-    return PageCopier(source, partial, max_hold_ms, watch).run();
+Copied copy_pages(const Source &source, PageSink &sink, Known known, std::int64_t max_hold_ms, Watch &watch) {
+    return PageCopier(source, sink, std::move(known), max_hold_ms, watch).run();
 }
 
 } // namespace emsn::sqlite

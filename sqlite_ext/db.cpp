@@ -24,6 +24,19 @@ Db open_file(const std::string &path, int flags, const char *vfs) {
     return db;
 }
 
+Db open_immutable(const std::string &path) {
+    std::string uri = "file://";
+    for (const char c : path) { // what has a meaning in a URI is escaped
+        constexpr const char *kHex = "0123456789ABCDEF";
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '%' || c == '?' || c == '#')
+            uri.append({'%', kHex[byte >> 4], kHex[byte & 0xf]});
+        else
+            uri += c;
+    }
+    return open_file(uri + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, nullptr);
+}
+
 Statement::Statement(sqlite3 *db, const std::string &sql) : db_(db) {
     sqlite3_stmt *raw = nullptr;
     if (sqlite3_prepare_v2(db, sql.c_str(), -1, &raw, nullptr) != SQLITE_OK)
@@ -81,6 +94,14 @@ void execute(sqlite3 *db, const std::string &sql) {
 std::int64_t query_integer(sqlite3 *db, const std::string &sql) {
     Statement statement(db, sql);
     return statement.step() ? statement.integer(0) : 0;
+}
+
+std::string layout_of(sqlite3 *db, const std::string &schema) {
+    Statement encoding(db, "PRAGMA encoding"); // of all databases of a connection
+    encoding.step();
+    return std::to_string(query_integer(db, "PRAGMA " + quoted(schema) + ".page_size")) + "," +
+           encoding.text(0) + "," +
+           std::to_string(query_integer(db, "PRAGMA " + quoted(schema) + ".auto_vacuum"));
 }
 
 std::string quoted(const std::string &name) {

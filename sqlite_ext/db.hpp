@@ -40,9 +40,10 @@ class SqliteError : public core::Error {
 [[noreturn]] void throw_sqlite(sqlite3 *db, const std::string &what);
 
 // Opens the plain file at path, never a URI (Debian's library reads names that begin with "file:" as URIs
-// everywhere; path is absolute, so it does not begin so). vfs: nullptr, or "unix-none" for a file that nobody
-// else uses: it takes no locks.
+// everywhere; path is absolute, so it does not begin so). vfs: nullptr for the usual one.
 [[nodiscard]] Db open_file(const std::string &path, int flags, const char *vfs);
+// For a file that nobody changes meanwhile: read-only, without locks, blind for a journal beside it.
+[[nodiscard]] Db open_immutable(const std::string &path);
 
 class Statement {
   public:
@@ -71,6 +72,9 @@ class Statement {
 void execute(sqlite3 *db, const std::string &sql);
 // The first column of the only row of a query.
 [[nodiscard]] std::int64_t query_integer(sqlite3 *db, const std::string &sql);
+
+// Page size, encoding and auto_vacuum: what two databases must have in common to share pages.
+[[nodiscard]] std::string layout_of(sqlite3 *db, const std::string &schema);
 
 // name as an SQL identifier: quoted, its quotes doubled.
 [[nodiscard]] std::string quoted(const std::string &name);

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "core/partial_file.hpp"
+#include "sqlite_ext/db.hpp"
+
 namespace emsn::sqlite {
 
 namespace {
@@ -32,20 +35,18 @@ void recover(const core::Destination &destination) {
 
 } // namespace
 
-void settle_destination(const core::Destination &destination, Watch &watch) {
+void settle_destination(const core::Destination &destination) {
     const auto sidecars = destination.sidecars();
     const auto stale = std::find_if(sidecars.begin(), sidecars.end(), exists);
     if (stale == sidecars.end())
         return;
-    watch.stage("clearing up beside the destination");
-    watch.check();
     if (exists(destination.path())) {
         try {
             recover(destination);
         } catch (const SqliteError &e) {
             // what is no database has no good copy to lose; anything else is left as it is
             if (e.code() != core::Errc::corrupt && e.code() != core::Errc::not_a_database) {
-                throw core::Error(e.code(), "" + *stale + " stands beside the destination and cannot " +
+                throw core::Error(e.code(), *stale + " stands beside the destination and cannot " +
                                                 "be cleared up: " + sqlite3_errstr(e.sqlite_code()));
             }
         }

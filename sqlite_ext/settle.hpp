@@ -2,7 +2,6 @@
 #pragma once
 
 #include "core/destination.hpp"
-#include "sqlite_ext/watch.hpp"
 
 namespace emsn::sqlite {
 
@@ -10,6 +9,6 @@ namespace emsn::sqlite {
 // copy without its hot journal is too. So the old copy is made whole first, by SQLite itself, which leaves it
 // in rollback-journal mode without a journal; then what is left beside it is removed. At every moment the
 // destination is complete. Throws Error{busy} when somebody has it open.
-void settle_destination(const core::Destination &destination, Watch &watch);
+void settle_destination(const core::Destination &destination);
 
 } // namespace emsn::sqlite

@@ -4,7 +4,9 @@
 #include "core/file_lock.hpp"
 #include "core/options.hpp"
 #include "sqlite_ext/check_copy.hpp"
+#include "sqlite_ext/delta.hpp"
 #include "sqlite_ext/guard.hpp"
+#include "sqlite_ext/receipt.hpp"
 #include "sqlite_ext/settle.hpp"
 #include "sqlite_ext/source.hpp"
 
@@ -15,7 +17,7 @@ using core::Error;
 
 namespace {
 
-constexpr std::size_t kFirstWarning = 13;  // its parameter in the report
+constexpr std::size_t kFirstWarning = 14;  // its parameter in the report
 constexpr mode_t kMemorySourceMode = 0600; // a database in memory has no mode to take over
 
 struct SnapshotOptions {
@@ -25,6 +27,7 @@ struct SnapshotOptions {
     std::string verify_word;
     std::int64_t timeout_ms;
     std::int64_t max_hold_ms;
+    bool atomic;
     bool progress;
     core::DestinationRules rules;
 
@@ -40,33 +43,21 @@ struct SnapshotOptions {
         progress = options.flag("progress", false);
         rules.follow_symlink = options.flag("follow_symlink", false);
         rules.require_mount = options.flag("require_mount", false);
-        static_cast<void>(options.flag("atomic", false)); // a full copy always is
+        atomic = options.flag("atomic", false);
         options.finish();
-        if (mode == "delta")
-            throw Error(Errc::unsupported, "mode delta is not there yet; use auto or full");
     }
 };
 
-void verify_copy(core::PartialFile &partial, const core::Destination &destination, const Copied &copied,
-                 Level level, Watch &watch) {
-    watch.stage("verifying the copy");
-    const std::string problem = problem_of_copy(partial, copied, level, watch);
-    if (problem.empty())
-        return;
-    partial.set_aside(destination.corrupt_path());
-    throw Error(Errc::corrupt, problem + "; the copy is kept as " + destination.corrupt_path() + ", " +
-                                   destination.path() + " is as it was");
-}
-
 // As JSON, by SQLite itself: running out of memory there is an error, not the end of the host program.
-std::string report(sqlite3 *db, const core::Destination &destination, const Copied &copied,
+std::string report(sqlite3 *db, const core::Destination &destination, const Made &made,
                    const SnapshotOptions &options, double seconds, const std::vector<std::string> &warnings) {
     constexpr int kSecondsDigits = 3; // milliseconds; held_ms in microseconds
+    const Copied &copied = made.copied;
     std::string list = "'[]'";
     for (std::size_t i = 0; i < warnings.size(); ++i)
         list.insert(0, "json_insert(").append(", '$[#]', ?" + std::to_string(kFirstWarning + i) + ")");
     Statement json(db,
-                   "SELECT json_object('destination', ?1, 'mode', 'full', 'pages', ?2, 'page_size', ?3, "
+                   "SELECT json_object('destination', ?1, 'mode', ?13, 'pages', ?2, 'page_size', ?3, "
                    "'bytes', ?4, 'pages_written', ?5, 'bytes_written', ?6, 'held_ms', round(?7, ?12), "
                    "'passes', ?8, 'seconds', round(?9, ?12), 'verify', ?10, 'source_change_counter', ?11, "
                    "'warnings', json(" +
@@ -75,8 +66,8 @@ std::string report(sqlite3 *db, const core::Destination &destination, const Copi
     json.bind(2, copied.pages);
     json.bind(3, copied.page_size);
     json.bind(4, copied.bytes());
-    json.bind(5, copied.pages_written);
-    json.bind(6, copied.bytes_written);
+    json.bind(5, made.written.pages);
+    json.bind(6, made.written.bytes);
     json.bind(7, copied.held_ms);
     json.bind(8, copied.passes);
     json.bind(9, seconds);
@@ -84,24 +75,52 @@ std::string report(sqlite3 *db, const core::Destination &destination, const Copi
     if (copied.change_counter)
         json.bind(11, *copied.change_counter);
     json.bind(12, kSecondsDigits);
+    json.bind(13, std::string(made.is_delta ? "delta" : "full"));
     for (std::size_t i = 0; i < warnings.size(); ++i)
         json.bind(static_cast<int>(kFirstWarning + i), warnings[i]);
     json.step();
     return json.text(0);
 }
 
-// A disk that fills up midway is named as one that was too full from the start.
-Copied copy_or_say_what_is_missing(const Source &source, const core::Destination &destination,
-                                   const core::PartialFile &partial, std::int64_t max_hold_ms, Watch &watch) {
+Made make_full(const Job &job) {
+    Made made;
+    job.destination.require_free(job.source.pages() * job.source.page_size());
+    PartialSink sink(job.partial, job.source.page_size(), made.written);
+    made.copied = copy_database(job.source, sink, {}, job.max_hold_ms, job.watch);
+    job.partial.resize(made.copied.bytes());
+    return made;
+}
+
+Made make(const Job &job, bool from_nothing) {
     try {
-        return copy_database(source, partial, max_hold_ms, watch);
+        if (!from_nothing) {
+            if (auto made = make_from_old_mirror(job))
+                return *std::move(made);
+        }
+        return make_full(job);
     } catch (const Error &e) {
-        struct stat st {};
-        if (e.code() != Errc::no_space || ::fstat(partial.fd(), &st) != 0)
+        // a disk that fills up midway is named as one that was too full from the start
+        if (e.code() != Errc::no_space)
             throw;
-        const auto lack = destination.lack_of_space(source.pages() * source.page_size() - st.st_size);
+        const auto lack = job.destination.lack_of_space(job.source.pages() * job.source.page_size() -
+                                                        job.partial.size_bytes());
         throw Error(Errc::no_space, std::string(e.what()) + (lack.empty() ? "" : "; " + lack));
     }
+}
+
+// The partial file takes the mirror's place, or, when it is not good, a place beside it.
+void publish(const Job &job, const Copied &copied, std::vector<std::string> &warnings) {
+    const auto &destination = job.destination;
+    const std::string problem = problem_of_copy(job.partial.path(), copied, job.level, job.watch);
+    if (!problem.empty()) {
+        job.partial.set_aside(destination.corrupt_path());
+        throw Error(Errc::corrupt, problem + "; the copy is kept as " + destination.corrupt_path() + ", " +
+                                       destination.path() + " is as it was");
+    }
+    job.source.check_not_moved();
+    settle_destination(destination);
+    job.watch.check(); // the last moment at which stopping changes nothing
+    job.partial.publish(job.source.file() ? job.source.file()->mode : kMemorySourceMode, warnings);
 }
 
 std::string take_snapshot(sqlite3 *db, const std::string &path, const SnapshotOptions &options) {
@@ -112,19 +131,15 @@ std::string take_snapshot(sqlite3 *db, const std::string &path, const SnapshotOp
     const core::Destination destination(path, options.rules, source.file());
     const core::FileLock lock(destination.lock_path());
     core::PartialFile partial(destination);
-    destination.require_free(source.pages() * source.page_size());
+    const Job job{source, destination, partial, options.atomic, options.verify, options.max_hold_ms, watch};
 
-    const Copied copied =
-        copy_or_say_what_is_missing(source, destination, partial, options.max_hold_ms, watch);
-    verify_copy(partial, destination, copied, options.verify, watch);
-    source.check_not_moved();
-    settle_destination(destination, watch);
-    watch.check(); // the last moment at which stopping changes nothing
-
+    const Made made = make(job, options.mode == "full");
     std::vector<std::string> warnings = source.warnings();
-    partial.publish(source.file() ? source.file()->mode : kMemorySourceMode, warnings);
+    if (!made.is_published)
+        publish(job, made.copied, warnings);
+    write_receipt(destination, source);
     const double seconds = std::chrono::duration<double>(core::Clock::now() - start).count();
-    return report(db, destination, copied, options, seconds, warnings);
+    return report(db, destination, made, options, seconds, warnings);
 }
 
 } // namespace

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "sqlite_ext/source_file.hpp"
-
 namespace emsn::sqlite {
 
 using core::Errc;
@@ -59,6 +57,7 @@ Source::Source(sqlite3 *db, std::string schema, Watch &watch) : db_(db), schema_
             Statement mode(db_, "PRAGMA " + quoted(schema_) + ".journal_mode");
             is_wal_ = mode.step() && mode.text(0) == "wal";
             page_size_ = query_integer(db_, "PRAGMA " + quoted(schema_) + ".page_size");
+            layout_ = layout_of(db_, schema_);
             pages_ = query_integer(db_, "PRAGMA " + quoted(schema_) + ".page_count");
         });
     } catch (const SqliteError &e) {
@@ -74,7 +73,7 @@ Source::Source(sqlite3 *db, std::string schema, Watch &watch) : db_(db), schema_
 void Source::check_may_read() const {
     if (!file_)
         return;
-    const bool in_wal_mode = SourceFile(db_, schema_.c_str()).header().is_wal;
+    const bool in_wal_mode = header().is_wal;
     // inside BEGIN, SQLite keeps the first lock until COMMIT
     if (sqlite3_get_autocommit(db_) == 0 && sqlite3_txn_state(db_, schema_.c_str()) == SQLITE_TXN_NONE &&
         !in_wal_mode)
@@ -127,7 +126,11 @@ void Source::check_no_transaction() const {
 std::optional<std::int64_t> Source::change_counter() const {
     if (!file_)
         return std::nullopt;
-    return SourceFile(db_, schema_.c_str()).header().change_counter;
+    return header().change_counter;
+}
+
+FileHeader Source::header() const {
+    return DbFile(db_, schema_.c_str()).header();
 }
 
 void Source::check_not_moved() const {

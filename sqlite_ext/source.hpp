@@ -8,6 +8,7 @@
 
 #include "core/destination.hpp"
 #include "sqlite_ext/db.hpp"
+#include "sqlite_ext/db_file.hpp"
 #include "sqlite_ext/watch.hpp"
 
 namespace emsn::sqlite {
@@ -26,6 +27,9 @@ class Source {
     [[nodiscard]] bool is_wal() const noexcept { return is_wal_; } // readers do not hold the writer
     [[nodiscard]] std::int64_t page_size() const noexcept { return page_size_; }
     [[nodiscard]] std::int64_t pages() const noexcept { return pages_; } // when it was first looked at
+    [[nodiscard]] const std::string &layout() const noexcept { return layout_; }
+    // Of a source with a file.
+    [[nodiscard]] FileHeader header() const;
     [[nodiscard]] std::string schema_text() const { return sqlite::schema_text(db_, schema_); }
     // The change counter in the header of the file (SQLite "Database File Format" 1.3.8); nullopt in memory.
     // A database in WAL mode counts only checkpoints there. Call inside a ReadTransaction.
@@ -49,6 +53,7 @@ class Source {
     bool is_wal_ = false;
     std::int64_t page_size_ = 0;
     std::int64_t pages_ = 0;
+    std::string layout_;
 };
 
 // Holds one consistent moment of the source until it is destroyed. In rollback-journal mode that holds its

@@ -2,7 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <iomanip>
+#include <sstream>
 #include <thread>
 
 namespace emsn::sqlite {
@@ -10,7 +14,10 @@ namespace emsn::sqlite {
 namespace {
 
 constexpr auto kPause = std::chrono::milliseconds(5);
-constexpr int kBarWidth = 40;
+constexpr auto kBetweenDrawings = std::chrono::milliseconds(100);
+constexpr std::size_t kBarWidth = 30;
+constexpr double kPercent = 100;
+constexpr double kMegabyte = 1e6;
 
 } // namespace
 
@@ -18,7 +25,7 @@ Watch::Watch(sqlite3 *db, std::int64_t timeout_ms, bool draw)
     : timeout_ms_(timeout_ms), probe_(db, "SELECT 1"), draw_(draw && ::isatty(STDERR_FILENO) == 1) {}
 
 Watch::~Watch() {
-    if (percent_ >= 0)
+    if (drawn_width_ > 0)
         static_cast<void>(std::fputc('\n', stderr));
 }
 
@@ -43,16 +50,34 @@ void Watch::wait_a_moment() {
     std::this_thread::sleep_for(kPause);
 }
 
-void Watch::progress(std::int64_t done, std::int64_t total) {
-    if (!draw_ || total <= 0)
+void Watch::stage(std::string text) {
+    stage_ = std::move(text);
+    stage_start_ = core::Clock::now();
+}
+
+// One line: how much, how fast, how long still.
+void Watch::progress(std::int64_t done, std::int64_t total, std::int64_t page_size) {
+    const auto now = core::Clock::now();
+    if (!draw_ || total <= 0 || (done < total && now - last_drawn_ < kBetweenDrawings))
         return;
-    const int percent = static_cast<int>(done * 100 / total);
-    if (percent == percent_)
-        return;
-    percent_ = percent;
-    const int filled = percent * kBarWidth / 100;
-    std::fprintf(stderr, "\r[%.*s%*s] %3d %% %s", filled, "########################################",
-                 kBarWidth - filled, "", percent, stage_.c_str());
+    last_drawn_ = now;
+    const double share = static_cast<double>(done) / static_cast<double>(total);
+    const double seconds = std::chrono::duration<double>(now - stage_start_).count();
+    const double bytes = static_cast<double>(done) * static_cast<double>(page_size);
+    const auto filled = static_cast<std::size_t>(share * kBarWidth);
+    std::ostringstream line;
+    line << '[' << std::string(filled, '#') << std::string(kBarWidth - filled, ' ') << "] " << std::fixed
+         << std::setprecision(0) << share * kPercent << " %  " << done << " of " << total << " pages";
+    if (done > 0 && seconds > 0) {
+        line << "  " << std::setprecision(1) << bytes / seconds / kMegabyte << " MB/s  "
+             << std::setprecision(0) << std::ceil(seconds / share - seconds) << " s left";
+    }
+    line << "  " << stage_;
+    std::string text = line.str();
+    const std::size_t width = text.size();
+    text.resize(std::max(width, drawn_width_), ' '); // over a longer line before it
+    drawn_width_ = width;
+    std::fprintf(stderr, "\r%s", text.c_str());
 }
 
 } // namespace emsn::sqlite

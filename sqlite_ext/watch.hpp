@@ -21,8 +21,9 @@ class Watch {
     // stage.
     void check();
     // What is being done now: stands in the message when time runs out.
-    void stage(std::string text) { stage_ = std::move(text); }
-    void progress(std::int64_t done, std::int64_t total);
+    void stage(std::string text);
+    // So many pages of this stage are done.
+    void progress(std::int64_t done, std::int64_t total, std::int64_t page_size);
     // One short pause while somebody else holds a lock.
     void wait_a_moment();
 
@@ -34,9 +35,11 @@ class Watch {
     std::string stage_ = "starting";
     std::int64_t timeout_ms_;
     core::Clock::time_point start_ = core::Clock::now();
-    Statement probe_;  // a statement begun while an interrupt is pending is interrupted too
-    int percent_ = -1; // last drawn; -1: nothing yet
+    Statement probe_; // a statement begun while an interrupt is pending is interrupted too
     bool draw_;
+    core::Clock::time_point stage_start_ = start_;
+    core::Clock::time_point last_drawn_;
+    std::size_t drawn_width_ = 0; // of the line on the terminal; 0: nothing yet
 };
 
 // Calls attempt until it no longer fails because somebody else holds a lock.

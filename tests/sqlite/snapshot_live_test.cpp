@@ -120,47 +120,75 @@ TEST_F(SnapshotLiveTest, AHoldThatWouldBeTooLongIsNotBegun) {
     writer.join();
 }
 
-// Killed at 100 random moments, the mirror is the old copy or the new one, also as a bare file.
-TEST_F(SnapshotLiveTest, KilledAtAnyMomentItLeavesTheOldOrTheNewCopy) {
+// The parameter is the mode of the snapshot.
+class SnapshotKillTest : public SnapshotLiveTest, public ::testing::WithParamInterface<const char *> {
+  protected:
+    // One row more, and others changed all over the file.
+    void change_source(int row) {
+        SqliteDb db(source_, SQLITE_OPEN_READWRITE, false);
+        db("PRAGMA synchronous = OFF; BEGIN; UPDATE detections SET Confidence = 1 - Confidence WHERE rowid % "
+           "500 = " +
+           std::to_string(row % 500) +
+           "; INSERT INTO detections VALUES ('2025-12-28', '02:00:00', 'Strix aluco', 'Tawny Owl', 0.9, 0, "
+           "0, 0, "
+           "1, 1, 0, 'Owl-" +
+           std::to_string(row) + ".mp3'); COMMIT");
+    }
+    // What a person finds who opens the mirror; in mode full, also what one finds who copies the bare file.
+    int rows_of_mirror() {
+        if (std::string(GetParam()) == "delta") {
+            SqliteDb(mirror_, SQLITE_OPEN_READWRITE, false)("SELECT count(*) FROM detections");
+            return rows_of_good_copy(mirror_);
+        }
+        fs::copy_file(mirror_, dir_ / "bare.db", fs::copy_options::overwrite_existing);
+        return rows_of_good_copy(dir_ / "bare.db");
+    }
+};
+
+// Killed at a hundred random moments, the mirror is the old copy or the new one.
+TEST_P(SnapshotKillTest, ItLeavesTheOldOrTheNewCopy) {
     const int kills = long_run() ? 500 : 100;
     make_birds_db(source_, 30'000);
+    const std::string options = R"({"mode": ")" + std::string(GetParam()) + R"("})";
     const std::vector<std::string> command{"sqlite3", "-readonly", source_, load_command(),
-                                           "SELECT emsn_snapshot(" + quoted(mirror_) + ")"};
-    const auto begin = std::chrono::steady_clock::now();
+                                           "SELECT emsn_snapshot(" + quoted(mirror_) + ", " +
+                                               quoted(options) + ")"};
     ASSERT_EQ(run(command, sanitizer_env()).status, 0);
-    const auto whole = std::chrono::steady_clock::now() - begin;
-    std::mt19937 random(20251228);
     int rows = 30'000;
+    change_source(++rows);
+    const auto begin = std::chrono::steady_clock::now();
+    const auto outcome = run(command, sanitizer_env());
+    const auto whole = std::chrono::steady_clock::now() - begin;
+    ASSERT_NE(outcome.out.find(R"("mode":")" + std::string(GetParam())), std::string::npos) << outcome.out;
+    std::mt19937 random(20251228);
     int old_left = 0;
     int new_left = 0;
-    int partial_left = 0;
+    int in_the_middle = 0;
     for (int kill = 0; kill < kills; ++kill) {
-        const int before = rows_of_good_copy(mirror_);
-        ++rows;
-        SqliteDb(source_, SQLITE_OPEN_READWRITE,
-                 false)("INSERT INTO detections VALUES ('2025-12-28', '02:00:00', 'Strix aluco', 'Tawny "
-                        "Owl', 0.9, 0, 0, 0, 1, 1, "
-                        "0, 'Owl-" +
-                        std::to_string(rows) + ".mp3')");
+        ASSERT_EQ(run(command, sanitizer_env()).status, 0); // a good one, so that delta has its base
+        const int before = rows_of_mirror();
+        ASSERT_EQ(before, rows);
+        change_source(++rows);
         Process snapshot(command, dir_ / "log", sanitizer_env());
         // the one place where a test waits for a time: the moment of the kill is what is being tried
         std::this_thread::sleep_for(whole * (random() % 1200) / 1000);
         snapshot.signal(SIGKILL);
         snapshot.wait();
-        partial_left += fs::exists(mirror_ + ".emsn.partial") ? 1 : 0;
-        fs::copy_file(mirror_, dir_ / "bare.db", fs::copy_options::overwrite_existing);
-        const int after = rows_of_good_copy(dir_ / "bare.db");
+        in_the_middle += fs::exists(mirror_ + ".emsn.partial") || fs::exists(mirror_ + "-journal") ? 1 : 0;
+        const int after = rows_of_mirror();
         ASSERT_TRUE(after == before || after == rows) << "kill " << kill << ": " << before << " -> " << after;
         (after == rows ? new_left : old_left) += 1;
     }
     EXPECT_GT(old_left, 0);
     EXPECT_GT(new_left, 0);
-    EXPECT_GT(partial_left, 0) << "no kill came in the middle";
+    EXPECT_GT(in_the_middle, 0) << "no kill came in the middle";
     EXPECT_EQ(run(command, sanitizer_env()).status, 0);
-    EXPECT_EQ(rows_of_good_copy(mirror_), rows);
-    EXPECT_EQ(files_in(dir_.path()), "bare.db birds.db log mirror.db")
-        << "leftovers are cleared up by the next run";
+    EXPECT_EQ(rows_of_mirror(), rows);
+    fs::remove(dir_ / "bare.db");
+    EXPECT_EQ(files_in(dir_.path()), "birds.db log mirror.db") << "leftovers are cleared up by the next run";
 }
+
+INSTANTIATE_TEST_SUITE_P(Modes, SnapshotKillTest, ::testing::Values("full", "delta"));
 
 } // namespace
 } // namespace emsn::test
