@@ -4,14 +4,18 @@
 //   BAD_DISK_BYTES_PER_SECOND   pace of writes
 //   BAD_DISK_SYNC_MS            time of each fsync or fdatasync
 //   BAD_DISK_TALLY              a file that gets, at the end, how many bytes were written
+//   BAD_DISK_TALLY_EXCEPT       end of the names of files that are not counted there
 //   BAD_DISK_GATE               writes wait until this file is there; GATE.waiting says that one waits
 //   BAD_DISK_LIE_AT             number of the write, from 1, that stores another first byte than it got
 //   BAD_DISK_FAIL_AT            number of the call that fails, from 1; every call below counts
+//   BAD_DISK_DIES               not one call fails but all from that one on, names included
 //   BAD_DISK_ERRNO              what it fails with
 //   BAD_DISK_FAILED             a file that is made when it did
+//   BAD_DISK_NO_XATTR           extended attributes are not supported
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -39,9 +43,15 @@ bool is_bad_path(const char *path) {
     return dir != nullptr && path != nullptr && std::strncmp(path, dir, std::strlen(dir)) == 0;
 }
 
-bool is_bad(int fd) {
+bool ends_with(const char *path, const char *end) {
+    const size_t length = std::strlen(path);
+    const size_t tail = std::strlen(end);
+    return length >= tail && std::strcmp(path + length - tail, end) == 0;
+}
+
+// The path of a file in the folder.
+bool is_bad(int fd, char (&path)[4096]) {
     char link[64];
-    char path[4096];
     std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     const ssize_t length = ::readlink(link, path, sizeof path - 1);
     if (length <= 0)
@@ -50,17 +60,28 @@ bool is_bad(int fd) {
     return is_bad_path(path);
 }
 
+bool is_bad(int fd) {
+    char path[4096];
+    return is_bad(fd, path);
+}
+
 double setting(const char *name) {
     const char *text = std::getenv(name);
     return text != nullptr ? std::atof(text) : 0;
 }
 
-// Counts a call on the bad disk; true when it is the one that fails.
+bool dead = false;
+
+// Counts a call on the bad disk; true when it fails.
 bool fails() {
     static const int at = static_cast<int>(setting("BAD_DISK_FAIL_AT"));
     static int calls = 0;
+    errno = static_cast<int>(setting("BAD_DISK_ERRNO"));
+    if (dead)
+        return true;
     if (at == 0 || ++calls != at)
         return false;
+    dead = std::getenv("BAD_DISK_DIES") != nullptr;
     if (const char *marker = std::getenv("BAD_DISK_FAILED"))
         touch(marker);
     errno = static_cast<int>(setting("BAD_DISK_ERRNO"));
@@ -95,7 +116,7 @@ long long written = 0;
 
 __attribute__((destructor)) void tell() {
     const char *path = std::getenv("BAD_DISK_TALLY");
-    std::FILE *out = path != nullptr && written > 0 ? std::fopen(path, "w") : nullptr;
+    std::FILE *out = path != nullptr ? std::fopen(path, "w") : nullptr;
     if (out == nullptr)
         return;
     std::fprintf(out, "%lld\n", written);
@@ -105,11 +126,14 @@ __attribute__((destructor)) void tell() {
 // True when the write fails.
 bool bad_write(int fd, size_t bytes) {
     static const double pace = setting("BAD_DISK_BYTES_PER_SECOND");
-    if (!is_bad(fd))
+    static const char *const not_counted = std::getenv("BAD_DISK_TALLY_EXCEPT");
+    char path[4096];
+    if (!is_bad(fd, path))
         return false;
     if (fails())
         return true;
-    written += static_cast<long long>(bytes);
+    if (not_counted == nullptr || !ends_with(path, not_counted))
+        written += static_cast<long long>(bytes);
     pass_gate();
     if (pace > 0)
         take(static_cast<double>(bytes) / pace);
@@ -218,6 +242,28 @@ int fchmod(int fd, mode_t mode) {
 int fstat(int fd, struct stat *to) {
     static const auto real = next<int (*)(int, struct stat *)>("fstat");
     return is_bad(fd) && fails() ? -1 : real(fd, to);
+}
+
+int unlink(const char *path) {
+    static const auto real = next<int (*)(const char *)>("unlink");
+    return dead && is_bad_path(path) && fails() ? -1 : real(path);
+}
+
+ssize_t lgetxattr(const char *path, const char *name, void *to, size_t room) {
+    static const auto real = next<ssize_t (*)(const char *, const char *, void *, size_t)>("lgetxattr");
+    if (!is_bad_path(path) || std::getenv("BAD_DISK_NO_XATTR") == nullptr)
+        return real(path, name, to, room);
+    errno = ENOTSUP;
+    return -1;
+}
+
+int lsetxattr(const char *path, const char *name, const void *from, size_t bytes, int flags) {
+    static const auto real =
+        next<int (*)(const char *, const char *, const void *, size_t, int)>("lsetxattr");
+    if (!is_bad_path(path) || std::getenv("BAD_DISK_NO_XATTR") == nullptr)
+        return real(path, name, from, bytes, flags);
+    errno = ENOTSUP;
+    return -1;
 }
 
 // cp would move the bytes inside the kernel, past all of the above
