@@ -86,14 +86,26 @@ std::vector<std::string> sanitizer_env() {
 #endif
 }
 
-std::vector<std::string> bad_disk_env(const std::string &dir, const std::vector<std::string> &settings) {
+static std::vector<std::string> preload_env(const std::string &library) {
     auto env = sanitizer_env(); // its runtime must come first in the list
     if (env.empty())
         env.emplace_back("LD_PRELOAD=");
-    env[0] += (env[0].back() == '=' ? "" : ":") + std::string(BAD_DISK_SO);
+    env[0] += (env[0].back() == '=' ? "" : ":") + library;
+    return env;
+}
+
+std::vector<std::string> bad_disk_env(const std::string &dir, const std::vector<std::string> &settings) {
+    auto env = preload_env(BAD_DISK_SO);
     env.push_back("BAD_DISK_DIR=" + dir);
     for (const auto &setting : settings)
         env.push_back("BAD_DISK_" + setting);
+    return env;
+}
+
+std::vector<std::string> disk_log_env(const std::string &dir, const std::string &log) {
+    auto env = preload_env(DISK_LOG_SO);
+    env.push_back("DISK_LOG_DIR=" + dir);
+    env.push_back("DISK_LOG=" + log);
     return env;
 }
 

@@ -45,6 +45,8 @@ class SqliteDb {
 // Environment that makes dir a bad disk (tests/support/bad_disk.cpp); settings without the BAD_DISK_.
 [[nodiscard]] std::vector<std::string> bad_disk_env(const std::string &dir,
                                                     const std::vector<std::string> &settings);
+// Environment that records in log what happens to the files in dir (tests/support/disk_log_names.cpp).
+[[nodiscard]] std::vector<std::string> disk_log_env(const std::string &dir, const std::string &log);
 // sqlite3 ARGS..., as a person types it.
 Outcome sqlite3_cli(const std::vector<std::string> &args);
 [[nodiscard]] std::string load_command(); // ".load PATH"
