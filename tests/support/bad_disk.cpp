@@ -12,9 +12,12 @@
 //   BAD_DISK_ERRNO              what it fails with
 //   BAD_DISK_FAILED             a file that is made when it did
 //   BAD_DISK_NO_XATTR           extended attributes are not supported
+//   BAD_DISK_READ_DIR           a second folder, of a slow card: files whose path begins with it
+//   BAD_DISK_READ_BYTES_PER_SECOND  pace of reads there that are not in the page cache
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -38,8 +41,7 @@ void touch(const char *path) {
     ::close(real(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
 }
 
-bool is_bad_path(const char *path) {
-    static const char *const dir = std::getenv("BAD_DISK_DIR");
+bool is_below(const char *path, const char *dir) {
     return dir != nullptr && path != nullptr && std::strncmp(path, dir, std::strlen(dir)) == 0;
 }
 
@@ -49,20 +51,35 @@ bool ends_with(const char *path, const char *end) {
     return length >= tail && std::strcmp(path + length - tail, end) == 0;
 }
 
-// The path of a file in the folder.
-bool is_bad(int fd, char (&path)[4096]) {
+bool is_below(int fd, const char *dir, char (&path)[4096]) {
     char link[64];
     std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     const ssize_t length = ::readlink(link, path, sizeof path - 1);
     if (length <= 0)
         return false;
     path[length] = '\0';
-    return is_bad_path(path);
+    return is_below(path, dir);
+}
+
+bool is_bad_path(const char *path) {
+    static const char *const dir = std::getenv("BAD_DISK_DIR");
+    return is_below(path, dir);
+}
+
+// Gives its path too.
+bool is_bad(int fd, char (&path)[4096]) {
+    static const char *const dir = std::getenv("BAD_DISK_DIR");
+    return is_below(fd, dir, path);
 }
 
 bool is_bad(int fd) {
     char path[4096];
     return is_bad(fd, path);
+}
+
+const char *slow_card() {
+    static const char *const dir = std::getenv("BAD_DISK_READ_DIR");
+    return dir;
 }
 
 double setting(const char *name) {
@@ -112,6 +129,23 @@ void take(double seconds) {
     ::nanosleep(&time, nullptr);
 }
 
+double now() {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
+// Sleeping takes longer than asked, which would slow down small writes more than large ones: what was
+// slept too long is left out the next time.
+void take_in_pace(double &owed, double seconds) {
+    owed += seconds;
+    if (owed <= 0)
+        return;
+    const double begin = now();
+    take(owed);
+    owed -= now() - begin;
+}
+
 long long written = 0;
 
 __attribute__((destructor)) void tell() {
@@ -135,9 +169,24 @@ bool bad_write(int fd, size_t bytes) {
     if (not_counted == nullptr || !ends_with(path, not_counted))
         written += static_cast<long long>(bytes);
     pass_gate();
+    static double owed = 0;
     if (pace > 0)
-        take(static_cast<double>(bytes) / pace);
+        take_in_pace(owed, static_cast<double>(bytes) / pace);
     return false;
+}
+
+// A read from the slow card waits for those of its bytes that the page cache does not have.
+void read_slowly(int fd, void *to, size_t bytes, off64_t at) {
+    static const double pace = setting("BAD_DISK_READ_BYTES_PER_SECOND");
+    char path[4096];
+    if (pace <= 0 || !is_below(fd, slow_card(), path))
+        return;
+    const iovec place{to, bytes};
+    const ssize_t cached = ::preadv2(fd, &place, 1, at, RWF_NOWAIT);
+    const size_t missing = bytes - (cached > 0 ? static_cast<size_t>(cached) : 0);
+    static double owed = 0;
+    if (missing > 0)
+        take_in_pace(owed, static_cast<double>(missing) / pace);
 }
 
 bool bad_sync(int fd) {
@@ -154,7 +203,10 @@ bool bad_sync(int fd) {
 int open_with(const char *name, const char *path, int flags, mode_t mode) {
     if (is_bad_path(path) && fails())
         return -1;
-    return next<OpenFn>(name)(path, flags, mode);
+    const int fd = next<OpenFn>(name)(path, flags, mode);
+    if (fd >= 0 && is_below(path, slow_card()))
+        ::posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM); // reading ahead would come for nothing
+    return fd;
 }
 
 } // namespace
@@ -201,11 +253,13 @@ ssize_t pwrite64(int fd, const void *from, size_t bytes, off64_t at) {
 
 ssize_t pread(int fd, void *to, size_t bytes, off_t at) {
     static const auto real = next<ssize_t (*)(int, void *, size_t, off_t)>("pread");
+    read_slowly(fd, to, bytes, at);
     return is_bad(fd) && fails() ? -1 : real(fd, to, bytes, at);
 }
 
 ssize_t pread64(int fd, void *to, size_t bytes, off64_t at) {
     static const auto real = next<ssize_t (*)(int, void *, size_t, off64_t)>("pread64");
+    read_slowly(fd, to, bytes, at);
     return is_bad(fd) && fails() ? -1 : real(fd, to, bytes, at);
 }
 
