@@ -110,8 +110,11 @@ TEST_F(SnapshotSourceTest, EmptyAndForeignFilesAreRefused) {
         FAIL();
     } catch (const SqlError &e) {
         EXPECT_EQ(e.code, SQLITE_NOTADB);
-        EXPECT_EQ(std::string(e.what()),
-                  "emsn_snapshot: source " + (dir_ / "letter.db") + ": file is not a database");
+        // newer libraries look into the file before they call the function
+        const std::string message = e.what();
+        EXPECT_TRUE(message == "emsn_snapshot: source " + (dir_ / "letter.db") + ": file is not a database" ||
+                    message == "file is not a database")
+            << message;
     }
     EXPECT_FALSE(fs::exists(mirror_));
 }
@@ -163,9 +166,10 @@ TEST_F(SnapshotSourceTest, ASourceReplacedMidwayIsNoticedAtTheEnd) {
 }
 
 TEST_F(SnapshotSourceTest, ALockedSourceIsWaitedForUntilTheDeadline) {
+    SqliteDb db(source_);
+    db("SELECT count(*) FROM sqlite_schema"); // newer libraries do so before they call a function
     SqliteDb writer(source_);
     writer("BEGIN EXCLUSIVE");
-    SqliteDb db(source_);
     try {
         db.snapshot(mirror_, R"({"timeout_ms": 50})");
         FAIL();
