@@ -46,6 +46,36 @@ TEST_F(MirrorTest, PathsWithQuotesAndSpacesAreJustPaths) {
     EXPECT_EQ(rows_of_good_copy(destination), 1000);
 }
 
+TEST_F(MirrorTest, OnlyChangesAreWrittenUnlessAskedOtherwise) {
+    const auto mode = [&](std::vector<std::string> args) {
+        SqliteDb(source_, SQLITE_OPEN_READWRITE,
+                 false)("INSERT INTO detections SELECT * FROM detections WHERE rowid = 1");
+        args.insert(args.end(), {"--no-require-mount", source_, mirror_});
+        const auto outcome = mirror(args);
+        EXPECT_EQ(outcome.status, 0) << outcome.err;
+        return nlohmann::json::parse(outcome.out)["mode"].get<std::string>();
+    };
+    EXPECT_EQ(mode({}), "full");
+    EXPECT_EQ(mode({}), "delta");
+    EXPECT_EQ(mode({"--full"}), "full");
+    EXPECT_EQ(mode({"--atomic"}), "full") << "no file system that shares blocks";
+}
+
+TEST_F(MirrorTest, OnATerminalABarSaysHowFarHowFastAndHowLong) {
+    auto env = sanitizer_env();
+    env.insert(env.end(), {"EMSN_SO=" EMSN_SO, "EMSN_CONF=" + conf_});
+    const auto pages = SqliteDb(source_)("PRAGMA page_count");
+    const auto outcome =
+        run({"script", "-qec", kMirror + " --no-require-mount " + source_ + " " + mirror_, "/dev/null"}, env);
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_NE(
+        outcome.out.find("\r[##############################] 100 %  " + pages + " of " + pages + " pages  "),
+        std::string::npos)
+        << outcome.out;
+    EXPECT_NE(outcome.out.find(" MB/s  0 s left  copying"), std::string::npos) << outcome.out;
+    EXPECT_EQ(mirror({"--no-require-mount", source_, mirror_}).err, "") << "no terminal, no bar";
+}
+
 TEST_F(MirrorTest, WithoutAMountItIsTryAgainLater) {
     if (run({"findmnt", "-nro", "TARGET", "-T", "/var"}).out != "/\n")
         GTEST_SKIP() << "/var is a mount point here";

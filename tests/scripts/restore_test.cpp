@@ -45,6 +45,17 @@ class RestoreTest : public ::testing::Test {
     const std::string target_ = dir_ / "birds.db";
 };
 
+// The stick was pulled while the mirror was being changed in place.
+TEST_F(RestoreTest, AMirrorWithAJournalIsRolledBackFirst) {
+    fs::remove(mirror_);
+    make_torn_db(mirror_, 3000);
+    const auto outcome = restore({mirror_, target_});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(rows_of_good_copy(target_), 3000);
+    EXPECT_EQ(SqliteDb(target_)("SELECT count(*) FROM detections WHERE Confidence = 0.1"), "0");
+    EXPECT_EQ(files_in(dir_.path()), "birds.db mirror.db");
+}
+
 TEST_F(RestoreTest, TheStationsOwnQueriesGiveTheSameAnswers) {
     const auto outcome = restore({mirror_, target_});
     EXPECT_EQ(outcome.status, 0) << outcome.err;

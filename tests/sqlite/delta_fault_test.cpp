@@ -102,6 +102,21 @@ INSTANTIATE_TEST_SUITE_P(Faults, DeltaDiskFaultTest,
                          ::testing::Values(Fault{EIO, false, "delete"}, Fault{ENOSPC, false, "delete"},
                                            Fault{EIO, true, "delete"}, Fault{EIO, false, "wal"}));
 
+// A disk that stores something else than it was given: reading back finds it, and a new file is tried.
+TEST_F(DeltaFaultTest, ALyingDiskIsFoundOut) {
+    int found = 0;
+    for (int write = 1; write <= 12; ++write) {
+        change_source();
+        const auto outcome = run({"sqlite3", "-readonly", source_, load_command(),
+                                  "SELECT emsn_snapshot(" + quoted(mirror_) + ")"},
+                                 bad_disk_env(dir_ / "stick", {"LIE_AT=" + std::to_string(write)}));
+        EXPECT_EQ(is_new(), outcome.status == 0) << "write " << write << ": " << outcome.err;
+        found += outcome.status != 0 || outcome.out.find(R"("mode":"full")") != std::string::npos ? 1 : 0;
+        take();
+    }
+    EXPECT_GT(found, 2) << "some of these writes are pages of the mirror";
+}
+
 TEST_F(DeltaFaultTest, EachAllocation) {
     int failures = 0;
     for (long allocation = 1;; ++allocation) {

@@ -209,6 +209,18 @@ int open_with(const char *name, const char *path, int flags, mode_t mode) {
     return fd;
 }
 
+ssize_t write_at(const char *name, int fd, const void *from, size_t bytes, off64_t at) {
+    const auto real = next<ssize_t (*)(int, const void *, size_t, off64_t)>(name);
+    if (bad_write(fd, bytes))
+        return -1;
+    const ssize_t wrote = real(fd, from, bytes, at);
+    if (wrote > 0 && is_bad(fd) && lies()) {
+        const char other = static_cast<char>(~*static_cast<const char *>(from));
+        real(fd, &other, 1, at);
+    }
+    return wrote;
+}
+
 } // namespace
 
 extern "C" {
@@ -235,20 +247,11 @@ ssize_t write(int fd, const void *from, size_t bytes) {
 }
 
 ssize_t pwrite(int fd, const void *from, size_t bytes, off_t at) {
-    static const auto real = next<ssize_t (*)(int, const void *, size_t, off_t)>("pwrite");
-    if (bad_write(fd, bytes))
-        return -1;
-    const ssize_t wrote = real(fd, from, bytes, at);
-    if (wrote > 0 && is_bad(fd) && lies()) {
-        const char other = static_cast<char>(~*static_cast<const char *>(from));
-        real(fd, &other, 1, at);
-    }
-    return wrote;
+    return write_at("pwrite", fd, from, bytes, at);
 }
 
 ssize_t pwrite64(int fd, const void *from, size_t bytes, off64_t at) {
-    static const auto real = next<ssize_t (*)(int, const void *, size_t, off64_t)>("pwrite64");
-    return bad_write(fd, bytes) ? -1 : real(fd, from, bytes, at);
+    return write_at("pwrite64", fd, from, bytes, at);
 }
 
 ssize_t pread(int fd, void *to, size_t bytes, off_t at) {
