@@ -145,9 +145,9 @@ class SnapshotKillTest : public SnapshotLiveTest, public ::testing::WithParamInt
     }
 };
 
-// Killed at a hundred random moments, the mirror is the old copy or the new one.
+// Killed at random moments, the mirror is the old copy or the new one.
 TEST_P(SnapshotKillTest, ItLeavesTheOldOrTheNewCopy) {
-    const int kills = long_run() ? 500 : 100;
+    const int kills = long_run() ? 500 : 60;
     make_birds_db(source_, 30'000);
     const std::string options = R"({"mode": ")" + std::string(GetParam()) + R"("})";
     const std::vector<std::string> command{"sqlite3", "-readonly", source_, load_command(),
