@@ -22,7 +22,7 @@ constexpr double kMegabyte = 1e6;
 } // namespace
 
 Watch::Watch(sqlite3 *db, std::int64_t timeout_ms, bool draw)
-    : timeout_ms_(timeout_ms), probe_(db, "SELECT 1"), draw_(draw && ::isatty(STDERR_FILENO) == 1) {}
+    : timeout_ms_(timeout_ms), db_(db), draw_(draw && ::isatty(STDERR_FILENO) == 1) {}
 
 Watch::~Watch() {
     if (drawn_width_ > 0)
@@ -32,8 +32,10 @@ Watch::~Watch() {
 void Watch::check() {
     // SQLite 3.40 has no sqlite3_is_interrupted(); the flag stands until the outer statement ends
     try {
-        probe_.step();
-        probe_.reset();
+        if (!probe_)
+            probe_.emplace(db_, "SELECT 1");
+        probe_->step();
+        probe_->reset();
     } catch (const SqliteError &e) {
         if (e.code() != core::Errc::interrupted)
             throw;

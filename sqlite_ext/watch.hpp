@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/poll.hpp"
@@ -35,7 +36,10 @@ class Watch {
     std::string stage_ = "starting";
     std::int64_t timeout_ms_;
     core::Clock::time_point start_ = core::Clock::now();
-    Statement probe_; // a statement begun while an interrupt is pending is interrupted too
+    sqlite3 *db_;
+    // A statement prepared or begun while an interrupt is pending is interrupted too. nullopt: not needed
+    // yet.
+    std::optional<Statement> probe_;
     bool draw_;
     core::Clock::time_point stage_start_ = start_;
     core::Clock::time_point last_drawn_;
