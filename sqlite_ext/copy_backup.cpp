@@ -49,13 +49,6 @@ class Batch {
     bool any_ = false;
 };
 
-// Offsets of "Database File Format", 1.3.
-constexpr std::size_t kVersionsAt = 18; // write and read version, 1: rollback journal
-constexpr std::size_t kChangeCounterAt = 24;
-constexpr std::size_t kSchemaCookieAt = 40;
-constexpr std::size_t kValidForAt = 92;
-constexpr std::size_t kLibraryVersionAt = 96;
-
 // The backup API leaves fields of its own in the header. In their place: those of a database that stands
 // alone, without -wal and -shm.
 void put_header(std::vector<char> &page, std::uint32_t schema_cookie, std::uint32_t change_counter,

@@ -67,12 +67,7 @@ DbHeaderBytes DbFile::header_bytes() const {
 }
 
 FileHeader DbFile::header() const {
-    constexpr int kPageSizeAt = 16; // two bytes; 1 stands for 65536
-    constexpr int kReadVersionAt = 19;
     constexpr char kWal = 2;
-    constexpr int kChangeCounterAt = 24;
-    constexpr int kPagesAt = 28;
-    constexpr int kValidForAt = 92;
     const DbHeaderBytes bytes = header_bytes();
     FileHeader header;
     constexpr std::uint32_t kLargestPage = 65536;

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "sqlite_ext/api.hpp"
+#include "sqlite_ext/db_header.hpp"
 
 namespace emsn::sqlite {
 
@@ -40,12 +41,5 @@ class DbFile {
   private:
     sqlite3_file *file_ = nullptr;
 };
-
-// The page, counted from 0, that SQLite leaves unused because its locks lie on it
-// (SQLite "Database File Format", 1.4).
-[[nodiscard]] constexpr std::int64_t lock_byte_page(std::int64_t page_size) noexcept {
-    constexpr std::int64_t kPendingByte = 1 << 30;
-    return kPendingByte / page_size;
-}
 
 } // namespace emsn::sqlite

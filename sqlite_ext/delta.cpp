@@ -63,7 +63,7 @@ void complete(const Job &job, const OldMirror &old, Patch &patch, Made &made) {
     job.partial.resize(copied.bytes());
 }
 
-std::optional<Made> patch_clone(const Job &job) {
+Made patch_clone(const Job &job) {
     Made made;
     made.is_delta = true;
     PartialSink sink(job.partial, job.source.page_size(), made.written);
@@ -76,7 +76,7 @@ std::optional<Made> patch_clone(const Job &job) {
     return made;
 }
 
-std::optional<Made> patch_old_mirror(const Job &job, const OldMirror &old, bool in_place) {
+Made patch_old_mirror(const Job &job, const OldMirror &old, bool in_place) {
     Made made;
     Patch patch(job.partial, job.source.page_size(), made.written);
     made.copied = copy_database(job.source, patch, old.known(job.watch), job.max_hold_ms, job.watch);

@@ -35,7 +35,6 @@ void Patch::spill() {
         written_.bytes += page_size_;
         std::vector<char>().swap(kept);
     }
-    bytes_in_memory_ = kMostInMemory; // and it stays so
 }
 
 std::vector<std::int64_t> Patch::numbers() const {

@@ -23,7 +23,7 @@ class Patch : public PageSink {
     [[nodiscard]] std::int64_t pages() const noexcept { return std::ssize(pages_); }
     [[nodiscard]] bool has(std::int64_t page) const { return pages_.count(page) != 0; }
     [[nodiscard]] std::vector<std::int64_t> numbers() const;
-    // Brings all of it into the partial file.
+    // Brings all of it into the partial file; nothing is written after it.
     void spill();
     // All pages in order, neighbours together.
     void each_run(const std::function<void(std::int64_t first, std::span<const char> pages)> &visit) const;
