@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "sqlite_ext/big_endian.hpp"
+#include "sqlite_ext/journal_format.hpp"
 
 namespace emsn::sqlite {
 
@@ -20,14 +21,6 @@ Word word(std::uint32_t number) {
     Word bytes{};
     write_big_endian(number, bytes.data());
     return bytes;
-}
-
-std::uint32_t checksum(std::uint32_t nonce, std::span<const char> page) {
-    constexpr std::ptrdiff_t kStep = 200;
-    std::uint32_t sum = nonce;
-    for (std::ptrdiff_t at = std::ssize(page) - kStep; at > 0; at -= kStep)
-        sum += static_cast<unsigned char>(page[static_cast<std::size_t>(at)]);
-    return sum;
 }
 
 } // namespace
@@ -68,8 +61,7 @@ void RollbackJournal::check(int code, const char *what) const {
 
 // With 0 records, nothing is rolled back: the records before it are not known to be on the disk yet.
 void RollbackJournal::write_header(std::uint32_t records) {
-    constexpr std::array<unsigned char, 8> kMagic = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
-    std::vector<char> header(kMagic.begin(), kMagic.end());
+    std::vector<char> header(kJournalMagic.begin(), kJournalMagic.end());
     for (const std::uint32_t field :
          {records, nonce_, old_pages_, kSectorBytes, static_cast<std::uint32_t>(page_size_)}) {
         const Word bytes = word(field);
@@ -82,7 +74,7 @@ void RollbackJournal::write_header(std::uint32_t records) {
 
 void RollbackJournal::add(std::int64_t page, std::span<const char> bytes) {
     const Word number = word(static_cast<std::uint32_t>(page + 1)); // SQLite counts from 1
-    const Word sum = word(checksum(nonce_, bytes));
+    const Word sum = word(journal_sum(nonce_, bytes));
     buffer_.insert(buffer_.end(), number.begin(), number.end());
     buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
     buffer_.insert(buffer_.end(), sum.begin(), sum.end());
