@@ -12,8 +12,11 @@ constexpr std::size_t kVersionsAt = 18; // to write and to read, a byte each; 1:
 constexpr std::size_t kReadVersionAt = 19;
 constexpr std::size_t kChangeCounterAt = 24;
 constexpr std::size_t kPagesAt = 28;
+constexpr std::size_t kFirstFreeTrunkAt = 32;
+constexpr std::size_t kFreePagesAt = 36;
 constexpr std::size_t kSchemaCookieAt = 40;
-constexpr std::size_t kValidForAt = 92; // the change counter for which the page count is right
+constexpr std::size_t kLargestRootAt = 52; // 0: neither auto_vacuum nor incremental_vacuum
+constexpr std::size_t kValidForAt = 92;    // the change counter for which the page count is right
 constexpr std::size_t kLibraryVersionAt = 96;
 
 // The page, counted from 0, that SQLite leaves unused because its locks lie on it

@@ -60,6 +60,20 @@ std::string SqliteDb::error_of(const std::string &sql) {
     }
 }
 
+std::string bytes_of(const SqliteDb &db) {
+    constexpr sqlite3_int64 kMostAtOnce = 64 << 10;
+    sqlite3_file *file = nullptr;
+    sqlite3_file_control(db.get(), "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void *>(&file));
+    sqlite3_int64 size = 0;
+    file->pMethods->xFileSize(file, &size);
+    std::string bytes(static_cast<std::size_t>(size), '\0');
+    for (sqlite3_int64 at = 0; at < size; at += kMostAtOnce) {
+        const int count = static_cast<int>(std::min(kMostAtOnce, size - at));
+        EXPECT_EQ(file->pMethods->xRead(file, &bytes[static_cast<std::size_t>(at)], count, at), SQLITE_OK);
+    }
+    return bytes;
+}
+
 std::string quoted(const std::string &text) {
     std::string out = "'";
     for (const char c : text)

@@ -38,6 +38,9 @@ class SqliteDb {
     std::unique_ptr<sqlite3, Close> db_;
 };
 
+// The file of its main database, through SQLite's own descriptor: when a second one is closed, SQLite's locks
+// of this process on the file are gone.
+[[nodiscard]] std::string bytes_of(const SqliteDb &db);
 [[nodiscard]] std::string quoted(const std::string &text); // as an SQL string
 
 // Environment that lets an uninstrumented program load a sanitized emsn.so; empty otherwise.
