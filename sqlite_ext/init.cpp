@@ -56,5 +56,7 @@ extern "C" __attribute__((visibility("default"))) int sqlite3_emsn_init(sqlite3 
         *error = sqlite3_mprintf("emsn needs SQLite 3.40 or later, this is %s", sqlite3_libversion());
         return SQLITE_ERROR;
     }
-    return emsn::sqlite::register_all(db);
+    const int code = emsn::sqlite::register_all(db);
+    // there are threads in it (journal_watch.hpp): its code stays until the process ends
+    return code == SQLITE_OK ? SQLITE_OK_LOAD_PERMANENTLY : code;
 }
