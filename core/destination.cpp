@@ -163,8 +163,8 @@ std::vector<std::string> Destination::sidecars() const {
 }
 
 void Destination::require_free(std::int64_t bytes) const {
-    if (const auto lack = lack_of_space(bytes); !lack.empty())
-        throw Error(Errc::no_space, "destination '" + path_ + "': " + lack);
+    if (!lack_of_space(bytes).empty())
+        refuse(Errc::no_space, path_, "the copy does not fit");
 }
 
 std::string Destination::lack_of_space(std::int64_t bytes) const {

@@ -46,9 +46,8 @@ class Destination {
     // What SQLite may have left beside a database at path().
     [[nodiscard]] std::vector<std::string> sidecars() const;
 
-    // Throws Error{no_space} naming the file system and what is missing.
-    void require_free(std::int64_t bytes) const;
-    // The same in words; "" when there is room.
+    void require_free(std::int64_t bytes) const; // throws Error{no_space}
+    // Names the file system and what is missing; "" when there is room.
     [[nodiscard]] std::string lack_of_space(std::int64_t bytes) const;
 
   private:

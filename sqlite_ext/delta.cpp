@@ -69,6 +69,7 @@ Made patch_clone(const Job &job) {
     PartialSink sink(job.partial, job.source.page_size(), made.written);
     const OldMirror twin(job.partial.path());
     made.copied = copy_database(job.source, sink, twin.known(job.watch), job.max_hold_ms, job.watch);
+    job.source.check_not_moved();
     job.partial.resize(made.copied.bytes());
     // nothing changed: the mirror can stay, if it is good
     made.is_published = made.written.pages == 0 && made.copied.pages == twin.header().pages &&

@@ -99,7 +99,7 @@ Made make(const Job &job, bool from_nothing) {
         }
         return make_full(job);
     } catch (const Error &e) {
-        // a disk that fills up midway is named as one that was too full from the start
+        // whether it was too full from the start or filled up midway
         if (e.code() != Errc::no_space)
             throw;
         const auto lack = job.destination.lack_of_space(job.source.pages() * job.source.page_size() -

@@ -166,16 +166,17 @@ TEST_F(DestinationTest, TheGroupStaysWhenTheOwnerCannot) {
 TEST_F(DestinationTest, MissingSpaceNamesTheFileSystemAndTheBytes) {
     const Destination destination(dir_ / "x.db", {}, std::nullopt);
     EXPECT_NO_THROW(destination.require_free(1));
+    EXPECT_EQ(destination.lack_of_space(1), "");
     try {
         destination.require_free(INT64_MAX);
         FAIL();
     } catch (const Error &e) {
         EXPECT_EQ(e.code(), Errc::no_space);
-        const std::string text = e.what();
-        EXPECT_NE(text.find("file system /"), std::string::npos) << text;
-        EXPECT_NE(text.find("9223372036854775807 are needed: "), std::string::npos) << text;
-        EXPECT_NE(text.find(" bytes missing"), std::string::npos) << text;
     }
+    const std::string text = destination.lack_of_space(INT64_MAX);
+    EXPECT_TRUE(text.starts_with("file system /")) << text;
+    EXPECT_NE(text.find("9223372036854775807 are needed: "), std::string::npos) << text;
+    EXPECT_TRUE(text.ends_with(" bytes missing")) << text;
 }
 
 mode_t mode_at(const std::string &path) {

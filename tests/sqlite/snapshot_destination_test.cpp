@@ -124,6 +124,7 @@ TEST_F(SnapshotDestinationTest, AFullDiskLeavesTheOldCopyAndSaysWhatIsMissing) {
         const std::string text = e.what();
         EXPECT_NE(text.find("file system " + (dir_ / "stick") + " has "), std::string::npos) << text;
         EXPECT_NE(text.find(" bytes missing"), std::string::npos) << text;
+        EXPECT_EQ(text.find("file system"), text.rfind("file system ")) << "said once: " << text;
     }
     EXPECT_EQ(read_file(dir_ / "stick/mirror.db"), old);
     EXPECT_EQ(files_in(dir_ / "stick"), "mirror.db");

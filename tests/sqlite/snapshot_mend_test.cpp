@@ -71,7 +71,7 @@ class SnapshotStatesTest : public SnapshotMendTest, public ::testing::WithParamI
 // cache that spills, an exclusive session.
 TEST_P(SnapshotStatesTest, EverySnapshotIsAStateOfTheSource) {
     const bool anything = GetParam();
-    const int snapshots = long_run() ? 2000 : 200;
+    const int snapshots = long_run() ? 2000 : 40;
     make_birds_db(source_, kRows);
     {
         SqliteDb db(source_, SQLITE_OPEN_READWRITE, false);
