@@ -5,6 +5,7 @@ Before each run the destination is removed and everything is synced; a first rou
 the cache and peak memory is looked at, does not count.
 """
 import os
+import random
 import statistics
 
 from common import (BACKUP, BACKUP_CHECK, CP, CP_SYNC, NONE, QUICK, SHELL_BACKUP, VACUUM, arguments, bench, head, megabytes,
@@ -23,9 +24,11 @@ def main():
         here.fresh_source()
         # the preloaded library looks at every write, so without a throttle it stays away
         env = here.environment(throttled=True) if options.throttled else None
+        order = random.Random(20251228)
         seconds, peaks = {label: [] for label in options.tools}, {}
         for number in range(options.runs + 1):
-            for label in options.tools:
+            # what one tool leaves to do for the disk falls on the next: never in the same order
+            for label in order.sample(options.tools, len(options.tools)):
                 for path in here.stick.iterdir():
                     path.unlink()
                 os.sync()
