@@ -149,19 +149,17 @@ void JournalWatch::read_events() noexcept {
 void JournalWatch::on_event(const inotify_event &event) {
     const std::string_view name = event.len > 0 ? event.name : "";
     const auto is = [&](std::uint32_t kinds) { return (event.mask & kinds) != 0; };
-    if (name.empty()) // the folder itself, or an overflow of the queue
-        known_ = false;
-    else if (name == database_name_)
-        is(IN_MODIFY) ? on_database_changed() : void(known_ = false); // or it is another file now
-    else if (name != journal_name_)
+    if (!name.empty() && name != database_name_ && name != journal_name_)
         return;
-    else if (is(IN_CREATE))
+    if (name == database_name_ && is(IN_MODIFY))
+        on_database_changed();
+    else if (name == journal_name_ && is(IN_CREATE))
         on_journal_created();
-    else if (is(IN_MODIFY))
+    else if (name == journal_name_ && is(IN_MODIFY))
         on_journal_changed();
-    else if (is(IN_DELETE))
+    else if (name == journal_name_ && is(IN_DELETE))
         on_journal_deleted();
-    else
+    else // the folder itself, an overflow of the queue, or another file under one of the names
         known_ = false;
 }
 

@@ -12,7 +12,7 @@ namespace {
 TEST(DuePagesTest, HoldsWhatASetHolds) {
     constexpr std::int64_t kMostPages = 300; // some words of bits, the last one not full
     std::mt19937 random(20251228);
-    const auto any = [&](std::int64_t below) { return static_cast<std::int64_t>(random() % below); };
+    const auto any = [&](unsigned below) { return static_cast<std::int64_t>(random() % below); };
     sqlite::DuePages due;
     std::set<std::int64_t> model;
     std::int64_t pages = 0;

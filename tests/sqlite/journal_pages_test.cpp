@@ -119,7 +119,8 @@ TEST_F(JournalPagesTest, ABrokenOneSaysNothing) {
     EXPECT_FALSE(read_as(""));
     EXPECT_FALSE(read_as(std::string(10'000, 'x')));
     for (const std::size_t at :
-         {0, 11, 15, 22, 26, 512, 515, 512 + 4 + 96, static_cast<int>(whole.size()) - 1}) {
+         {std::size_t{0}, std::size_t{11}, std::size_t{15}, std::size_t{22}, std::size_t{26},
+          std::size_t{512}, std::size_t{515}, std::size_t{612}, whole.size() - 1}) {
         std::string bad = whole;
         bad[at] = static_cast<char>(bad[at] ^ 0x40);
         EXPECT_FALSE(read_as(bad)) << at;
