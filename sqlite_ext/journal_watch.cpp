@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "core/error.hpp"
+#include "core/file_id.hpp"
 #include "sqlite_ext/journal_pages.hpp"
 
 namespace emsn::sqlite {
@@ -51,7 +52,7 @@ bool is_deleted(int fd) {
 bool same_file(int one, int other) {
     struct stat a {};
     struct stat b {};
-    return ::fstat(one, &a) == 0 && ::fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    return ::fstat(one, &a) == 0 && ::fstat(other, &b) == 0 && core::id_of(a) == core::id_of(b);
 }
 
 } // namespace

@@ -4,6 +4,8 @@
 #include <csignal>
 #include <filesystem>
 
+#include "sqlite_ext/big_endian.hpp"
+#include "sqlite_ext/db_header.hpp"
 #include "sqlite_ext/journal_watch.hpp"
 #include "tests/sqlite/support.hpp"
 
@@ -58,10 +60,7 @@ class JournalWatchTest : public ::testing::Test {
     }
 
     [[nodiscard]] std::uint32_t counter() const {
-        std::uint32_t number = 0;
-        for (const char byte : bytes_of(db_).substr(24, 4))
-            number = number << 8 | static_cast<unsigned char>(byte);
-        return number;
+        return sqlite::read_big_endian(&bytes_of(db_)[sqlite::kChangeCounterAt]);
     }
 
     TempDir dir_;

@@ -3,13 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <csignal>
 #include <map>
 #include <mutex>
 #include <random>
 #include <set>
 #include <thread>
 
+#include "sqlite_ext/big_endian.hpp"
+#include "sqlite_ext/db_header.hpp"
 #include "tests/sqlite/support.hpp"
 
 namespace emsn::test {
@@ -18,13 +19,6 @@ namespace {
 // So much takes some milliseconds to read and hash; the snapshots may hold the source for one.
 constexpr int kRows = 100'000;
 const std::string kOptions = R"({"max_hold_ms": 1, "verify": "none", "timeout_ms": 60000})";
-
-class SnapshotMendTest : public ::testing::Test {
-  protected:
-    TempDir dir_;
-    const std::string source_ = dir_ / "birds.db";
-    const std::string mirror_ = dir_ / "mirror.db";
-};
 
 // Every state that a writer has left, by its change counter.
 class States {
@@ -53,10 +47,7 @@ class States {
 
   private:
     static std::uint32_t counter(const std::string &bytes) {
-        std::uint32_t number = 0;
-        for (std::size_t at = 24; at < 28; ++at)
-            number = number << 8 | static_cast<unsigned char>(bytes[at]);
-        return number;
+        return sqlite::read_big_endian(&bytes[sqlite::kChangeCounterAt]);
     }
 
     std::mutex mutex_;
@@ -65,7 +56,12 @@ class States {
 };
 
 // The parameter is the journal mode that the writer comes back to.
-class SnapshotStatesTest : public SnapshotMendTest, public ::testing::WithParamInterface<bool> {};
+class SnapshotStatesTest : public ::testing::TestWithParam<bool> {
+  protected:
+    TempDir dir_;
+    const std::string source_ = dir_ / "birds.db";
+    const std::string mirror_ = dir_ / "mirror.db";
+};
 
 // Inserts, deletes and updates all over; at times what no journal tells of: other journal modes, VACUUM, a
 // cache that spills, an exclusive session.
