@@ -153,6 +153,13 @@ Mount mount_of(const std::string &path) {
     throw Error(Errc::unsupported, "find the mount of " + path + ": it lies outside this process's root");
 }
 
+std::optional<std::uint64_t> mount_id_of(const Fd &fd) noexcept {
+    struct statx st {};
+    if (::statx(fd.get(), "", AT_EMPTY_PATH, STATX_MNT_ID, &st) != 0 || (st.stx_mask & STATX_MNT_ID) == 0)
+        return std::nullopt;
+    return st.stx_mnt_id;
+}
+
 bool is_local_disk(std::string_view fs_type) noexcept {
     constexpr std::array kLocal = {"bcachefs"sv, "btrfs"sv, "exfat"sv, "ext2"sv,  "ext3"sv,
                                    "ext4"sv,     "f2fs"sv,  "jfs"sv,   "ntfs3"sv, "overlay"sv,

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/handle.hpp"
+
 namespace emsn::core {
 
 struct Mount {
@@ -47,6 +49,9 @@ struct Filesystem {
 // The mount that holds the file or directory at path, by the kernel's own mount ID.
 // Throws Error when path cannot be reached or the kernel (before 5.8) does not tell.
 [[nodiscard]] Mount mount_of(const std::string &path);
+
+// The kernel's own mount ID of an open file or directory; nullopt where it (before 5.8) does not tell.
+[[nodiscard]] std::optional<std::uint64_t> mount_id_of(const Fd &fd) noexcept;
 
 // A disk or memory of this machine whose locks and syncs are the kernel's own, by fs_type of mountinfo. Not:
 // the network, FUSE, and whatever is not known.

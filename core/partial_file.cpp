@@ -125,6 +125,10 @@ void sync_folder(const std::string &folder) {
         return;
     if (!fd)
         throw_errno("open folder", folder);
+    sync_folder(fd, folder);
+}
+
+void sync_folder(const Fd &fd, const std::string &folder) {
     if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
         throw_errno("sync folder", folder);
 }

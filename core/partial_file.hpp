@@ -55,5 +55,6 @@ class PartialFile {
 
 // Makes changes of names in the folder durable. A file system that cannot is left alone.
 void sync_folder(const std::string &folder);
+void sync_folder(const Fd &fd, const std::string &folder); // folder: for messages
 
 } // namespace emsn::core

@@ -1,6 +1,7 @@
 #include "tests/support/temp_dir.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -23,6 +24,15 @@ TempDir::~TempDir() {
     // not std::filesystem::remove_all: trees here are deeper than PATH_MAX and have folders without rights
     run({"chmod", "-R", "u+rwX", path_});
     run({"rm", "-rf", "--one-file-system", path_});
+}
+
+InMemory::InMemory() {
+    if (::access("/dev/shm", W_OK) == 0)
+        ::setenv("TMPDIR", "/dev/shm", 1);
+}
+
+InMemory::~InMemory() {
+    ::unsetenv("TMPDIR");
 }
 
 void write_file(const std::string &path, const std::string &content) {

@@ -19,6 +19,15 @@ class TempDir {
     std::string path_;
 };
 
+// While it lives, new TempDirs are in memory where there is room: a disk takes long to sync many changes.
+class InMemory {
+  public:
+    InMemory();
+    ~InMemory();
+    InMemory(const InMemory &) = delete;
+    InMemory &operator=(const InMemory &) = delete;
+};
+
 void write_file(const std::string &path, const std::string &content);
 [[nodiscard]] std::string read_file(const std::string &path);
 
