@@ -1,6 +1,7 @@
 // Entry point of emsn.so: one list of every function.
 #include "sqlite_ext/files.hpp"
 #include "sqlite_ext/guard.hpp"
+#include "sqlite_ext/remove.hpp"
 #include "sqlite_ext/snapshot.hpp"
 #include "sqlite_ext/verify.hpp"
 
@@ -33,6 +34,7 @@ constexpr Function kFunctions[] = {
     {"emsn_verify", emsn_verify, 2},
     {"dir_size_safe", dir_size_safe, 1},
     {"dir_size_safe", dir_size_safe, 2},
+    {"emsn_remove", emsn_remove, 2},
 };
 
 int register_all(sqlite3 *db) {

@@ -9,11 +9,13 @@
 //   BAD_DISK_LIE_AT             number of the write, from 1, that stores another first byte than it got
 //   BAD_DISK_FAIL_AT            number of the call that fails, from 1; every call below counts
 //   BAD_DISK_DIES               not one call fails but all from that one on, names included
+//   BAD_DISK_KILLS              that call does not fail, the process is killed before it
 //   BAD_DISK_ERRNO              what it fails with
 //   BAD_DISK_FAILED             a file that is made when it did
 //   BAD_DISK_NO_XATTR           extended attributes are not supported
 //   BAD_DISK_READ_DIR           a second folder, of a slow card: files whose path begins with it
 //   BAD_DISK_READ_BYTES_PER_SECOND  pace of reads there that are not in the page cache
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -22,6 +24,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -101,6 +104,8 @@ bool fails() {
     dead = std::getenv("BAD_DISK_DIES") != nullptr;
     if (const char *marker = std::getenv("BAD_DISK_FAILED"))
         touch(marker);
+    if (std::getenv("BAD_DISK_KILLS") != nullptr)
+        ::kill(::getpid(), SIGKILL);
     errno = static_cast<int>(setting("BAD_DISK_ERRNO"));
     return true;
 }
@@ -304,6 +309,35 @@ int fstat(int fd, struct stat *to) {
 int unlink(const char *path) {
     static const auto real = next<int (*)(const char *)>("unlink");
     return dead && is_bad_path(path) && fails() ? -1 : real(path);
+}
+
+int openat(int folder, const char *name, int flags, ...) {
+    static const auto real = next<int (*)(int, const char *, int, ...)>("openat");
+    va_list rest;
+    va_start(rest, flags);
+    const mode_t mode = va_arg(rest, mode_t);
+    va_end(rest);
+    return is_bad(folder) && fails() ? -1 : real(folder, name, flags, mode);
+}
+
+int fstatat(int folder, const char *name, struct stat *to, int flags) {
+    static const auto real = next<int (*)(int, const char *, struct stat *, int)>("fstatat");
+    return is_bad(folder) && fails() ? -1 : real(folder, name, to, flags);
+}
+
+ssize_t getdents64(int fd, void *to, size_t bytes) {
+    static const auto real = next<ssize_t (*)(int, void *, size_t)>("getdents64");
+    return is_bad(fd) && fails() ? -1 : real(fd, to, bytes);
+}
+
+int renameat(int from_folder, const char *from, int to_folder, const char *to) {
+    static const auto real = next<int (*)(int, const char *, int, const char *)>("renameat");
+    return is_bad(to_folder) && fails() ? -1 : real(from_folder, from, to_folder, to);
+}
+
+int unlinkat(int folder, const char *name, int flags) {
+    static const auto real = next<int (*)(int, const char *, int)>("unlinkat");
+    return is_bad(folder) && fails() ? -1 : real(folder, name, flags);
 }
 
 ssize_t lgetxattr(const char *path, const char *name, void *to, size_t room) {
