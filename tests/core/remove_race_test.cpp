@@ -100,21 +100,26 @@ TEST_F(RemoveRaceTest, AParentSwappedForASymlinkLeadsNowhereElse) {
     EXPECT_GT(removals(daily_ + "/victim", 100, prepare), 0);
 }
 
+// Between the listing that shows a folder and the moment it is opened.
 TEST_F(RemoveRaceTest, AFolderInsideSwappedForASymlinkIsNotFollowed) {
     const std::string victim = daily_ + "/victim";
-    fs::create_directory_symlink(precious_ + "/victim", inside_ + "/link");
-    const Swapping swapping(victim + ".removing/sub", inside_ + "/link");
-    EXPECT_GT(removals(victim, 100,
-                       [&] {
-                           std::error_code in_use; // by a swap of this moment
-                           if (!fs::exists(victim))
-                               plant(victim);
-                           if (!fs::is_symlink(inside_ + "/link")) {
-                               fs::remove_all(inside_ + "/link", in_use);
-                               fs::create_directory_symlink(precious_ + "/victim", inside_ + "/link", in_use);
-                           }
-                       }),
-              0);
+    const std::string sub = victim + ".removing/sub";
+    fs::create_directories(victim + "/sub/below");
+    constexpr int kFiles = 13; // every 16th step asks: the tree is entered, 14 entries listed, sub entered
+    for (int i = 0; i < kFiles; ++i)
+        test::write_file(victim + "/" + std::to_string(i), "");
+    bool swapped = false;
+    const Poll swap = [&] {
+        if (swapped || !fs::exists(sub))
+            return;
+        fs::rename(sub, inside_ + "/moved");
+        fs::create_directory_symlink(precious_ + "/victim", sub);
+        swapped = std::distance(fs::directory_iterator(victim + ".removing"), {}) == 1;
+    };
+    EXPECT_GT(remove_tree(victim, inside_, swap), 0);
+    EXPECT_TRUE(swapped) << "the files are gone, the folder is not yet entered";
+    EXPECT_FALSE(fs::exists(victim) || fs::exists(victim + ".removing"));
+    EXPECT_TRUE(fs::exists(inside_ + "/moved/below"));
 }
 
 // The way up from a folder is "..", which leads elsewhere when somebody has moved the folder.
