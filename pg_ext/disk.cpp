@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "core/dir_size.hpp"
+#include "core/dir_usage.hpp"
 #include "pg_ext/guard.hpp"
 #include "pg_ext/local_mounts.hpp"
 #include "pg_ext/memory.hpp"
@@ -59,7 +59,7 @@ Datum emsn_health_dir_size_safe(PG_FUNCTION_ARGS) {
     bool reached = false;
     std::int64_t bytes = 0;
     pg::call_core(kName, [&] {
-        const auto size = core::dir_size(path, core::DirSizeOptions::parse(json), pg::interrupt_poll());
+        const auto size = core::dir_size(path, core::WalkOptions::parse(json), pg::interrupt_poll());
         reached = size.has_value();
         bytes = reached ? size->bytes : 0;
     });
