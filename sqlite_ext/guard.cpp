@@ -71,26 +71,48 @@ Errc errc_of(int sqlite_code) noexcept {
     }
 }
 
-void report_exception(sqlite3_context *ctx, const char *function) noexcept {
-    const auto fail = [&](const char *message, int code) {
-        char *text = sqlite3_mprintf("%s: %s", function, message);
-        if (text == nullptr)
-            return sqlite3_result_error_nomem(ctx);
-        sqlite3_result_error(ctx, text, -1);
-        sqlite3_free(text);
-        sqlite3_result_error_code(ctx, code); // last: the call above sets the code back to SQLITE_ERROR
+namespace {
+
+// What the exception being handled says. text belongs to SQLite's allocator; null: memory is short.
+struct Failure {
+    int code;
+    char *text;
+};
+
+Failure failure_of_exception(const char *name) noexcept {
+    const auto fail = [&](const char *message, int code) -> Failure {
+        char *text = sqlite3_mprintf("%s: %s", name, message);
+        return {text != nullptr ? code : SQLITE_NOMEM, text};
     };
     try {
         throw;
     } catch (const core::Error &e) {
-        fail(e.what(), code_of(e.code()));
+        return fail(e.what(), code_of(e.code()));
     } catch (const std::bad_alloc &) {
-        sqlite3_result_error_nomem(ctx);
+        return {SQLITE_NOMEM, nullptr};
     } catch (const std::exception &e) {
-        fail(e.what(), SQLITE_INTERNAL);
+        return fail(e.what(), SQLITE_INTERNAL);
     } catch (...) {
-        fail("unknown C++ exception", SQLITE_INTERNAL);
+        return fail("unknown C++ exception", SQLITE_INTERNAL);
     }
+}
+
+} // namespace
+
+void report_exception(sqlite3_context *ctx, const char *function) noexcept {
+    const Failure failure = failure_of_exception(function);
+    if (failure.text == nullptr)
+        return sqlite3_result_error_nomem(ctx);
+    sqlite3_result_error(ctx, failure.text, -1);
+    sqlite3_free(failure.text);
+    sqlite3_result_error_code(ctx, failure.code); // last: the call above sets the code back to SQLITE_ERROR
+}
+
+int keep_exception(char **message, const char *table) noexcept {
+    const Failure failure = failure_of_exception(table);
+    sqlite3_free(*message);
+    *message = failure.text;
+    return failure.code;
 }
 
 std::string text_of(sqlite3_value *value) {

@@ -30,6 +30,19 @@ void guard(const char *function, sqlite3_context *ctx, int argc, sqlite3_value *
     }
 }
 
+// Puts the exception being handled into *message, as SQLite's tables take it: "TABLE: MESSAGE", and returns
+// its code.
+[[nodiscard]] int keep_exception(char **message, const char *table) noexcept;
+
+// Runs a callback of a virtual table, which returns a code of SQLite's.
+template <typename Fn> [[nodiscard]] int guard_table(const char *table, char **message, Fn &&body) noexcept {
+    try {
+        return body();
+    } catch (...) {
+        return keep_exception(message, table);
+    }
+}
+
 // An argument as the bytes of its text form; a BLOB's bytes pass as they are, so that names which are not
 // UTF-8 can be given too.
 [[nodiscard]] std::string text_of(sqlite3_value *value);

@@ -1,9 +1,12 @@
-// Entry point of emsn.so: one list of every function.
+// Entry point of emsn.so: one list of every function, one of every table.
+#include <array>
+
 #include "sqlite_ext/files.hpp"
 #include "sqlite_ext/guard.hpp"
 #include "sqlite_ext/remove.hpp"
 #include "sqlite_ext/snapshot.hpp"
 #include "sqlite_ext/verify.hpp"
+#include "sqlite_ext/vtab.hpp"
 
 extern "C" {
 SQLITE_EXTENSION_INIT1
@@ -37,11 +40,17 @@ constexpr Function kFunctions[] = {
     {"emsn_remove", emsn_remove, 2},
 };
 
+constexpr std::array<int (*)(sqlite3 *) noexcept, 0> kTables{}; // each add_table<STRUCT> of vtab.hpp
+
 int register_all(sqlite3 *db) {
     for (const Function &function : kFunctions) {
         const int code = sqlite3_create_function_v2(db, function.name, function.arguments, function.flags,
                                                     nullptr, function.body, nullptr, nullptr, nullptr);
         if (code != SQLITE_OK)
+            return code;
+    }
+    for (const auto add : kTables) {
+        if (const int code = add(db); code != SQLITE_OK)
             return code;
     }
     return SQLITE_OK;
