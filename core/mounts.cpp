@@ -2,15 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <fstream>
 #include <iterator>
-#include <set>
 
 #include "core/error.hpp"
 
@@ -73,27 +70,6 @@ Mount parse_line(std::string_view line) {
     return mount;
 }
 
-Filesystem measure(const Mount &mount) {
-    Filesystem row{mount, std::nullopt, std::nullopt};
-    struct statvfs st {};
-    if (::statvfs(mount.mount_point.c_str(), &st) != 0) {
-        row.error = "statvfs " + mount.mount_point + ": " + errno_text(errno);
-        return row;
-    }
-    const auto bytes = [&](fsblkcnt_t blocks) { return static_cast<std::int64_t>(blocks * st.f_frsize); };
-    Usage usage;
-    usage.total_bytes = bytes(st.f_blocks);
-    usage.used_bytes = bytes(st.f_blocks - st.f_bfree);
-    usage.available_bytes = bytes(st.f_bavail);
-    const auto reachable = static_cast<double>(usage.used_bytes) + static_cast<double>(usage.available_bytes);
-    if (reachable > 0)
-        usage.used_percent = std::round(1000.0 * static_cast<double>(usage.used_bytes) / reachable) / 10.0;
-    usage.inodes_total = static_cast<std::int64_t>(st.f_files);
-    usage.inodes_used = static_cast<std::int64_t>(st.f_files - st.f_ffree);
-    row.usage = usage;
-    return row;
-}
-
 } // namespace
 
 std::vector<Mount> parse_mountinfo(std::string_view text) {
@@ -112,32 +88,6 @@ std::vector<Mount> system_mounts() {
     if (text.empty())
         throw Error(Errc::io, std::string("read ") + kPath + ": nothing there");
     return parse_mountinfo(text);
-}
-
-std::vector<Filesystem> filesystems(const std::vector<Mount> &mounts) {
-    std::vector<Mount> visible;
-    std::set<std::string> points;
-    for (auto mount = mounts.rbegin(); mount != mounts.rend();
-         ++mount) { // a later mount hides an earlier one
-        if (points.insert(mount->mount_point).second)
-            visible.push_back(*mount);
-    }
-    std::sort(visible.begin(), visible.end(), [](const Mount &a, const Mount &b) {
-        return a.mount_point.size() != b.mount_point.size() ? a.mount_point.size() < b.mount_point.size()
-                                                            : a.mount_point < b.mount_point;
-    });
-    std::vector<Filesystem> rows;
-    std::set<std::string> devices;
-    for (const Mount &mount : visible) {
-        if (devices.contains(mount.device_id))
-            continue;
-        Filesystem row = measure(mount);
-        if (row.usage && row.usage->total_bytes == 0) // a pseudo file system: proc, sysfs, cgroup
-            continue;
-        devices.insert(mount.device_id);
-        rows.push_back(std::move(row));
-    }
-    return rows;
 }
 
 Mount mount_of(const std::string &path) {
@@ -165,6 +115,13 @@ bool is_local_disk(std::string_view fs_type) noexcept {
                                    "ext4"sv,     "f2fs"sv,  "jfs"sv,   "ntfs3"sv, "overlay"sv,
                                    "tmpfs"sv,    "vfat"sv,  "xfs"sv,   "zfs"sv};
     return std::find(kLocal.begin(), kLocal.end(), fs_type) != kLocal.end();
+}
+
+// fuseblk is a block device (ntfs-3g)
+bool may_block(std::string_view fs_type) noexcept {
+    constexpr std::array kKinds = {"9p"sv,        "afs"sv,   "autofs"sv, "ceph"sv, "cifs"sv, "fuse"sv,
+                                   "glusterfs"sv, "ncpfs"sv, "nfs"sv,    "nfs4"sv, "smb3"sv, "smbfs"sv};
+    return fs_type.starts_with("fuse.") || std::find(kKinds.begin(), kKinds.end(), fs_type) != kKinds.end();
 }
 
 bool shares_blocks(std::string_view fs_type) noexcept {

@@ -2,6 +2,7 @@
 // (statvfs(3)).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -43,8 +44,12 @@ struct Filesystem {
 [[nodiscard]] std::vector<Mount> system_mounts();
 
 // One row per file system that has space of its own, as df(1) chooses them: not the kernel's pseudo file
-// systems, not what is hidden under a later mount, one mount point (the shortest) for each device.
-[[nodiscard]] std::vector<Filesystem> filesystems(const std::vector<Mount> &mounts);
+// systems, not what is hidden under a later mount, one mount point (the shortest) for each device. In the
+// order of their mount points. statvfs(2) on a dead share never returns: those that may be one are asked on
+// threads, all at once, which are given up after limit; the row then says "hung". An autofs itself is named,
+// but not asked: that would mount what lies behind it. Code that is unloaded must not call this.
+[[nodiscard]] std::vector<Filesystem> filesystems(const std::vector<Mount> &mounts,
+                                                  std::chrono::milliseconds limit = std::chrono::seconds(2));
 
 // The mount that holds the file or directory at path, by the kernel's own mount ID.
 // Throws Error when path cannot be reached or the kernel (before 5.8) does not tell.
@@ -56,6 +61,9 @@ struct Filesystem {
 // A disk or memory of this machine whose locks and syncs are the kernel's own, by fs_type of mountinfo. Not:
 // the network, FUSE, and whatever is not known.
 [[nodiscard]] bool is_local_disk(std::string_view fs_type) noexcept;
+
+// A file system whose server may be away, so that any call may block for ever, by fs_type of mountinfo.
+[[nodiscard]] bool may_block(std::string_view fs_type) noexcept;
 
 // May know ioctl_ficlone(2): two files that share blocks until one is written to.
 [[nodiscard]] bool shares_blocks(std::string_view fs_type) noexcept;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 #include <thread>
+#include <utility>
 
 #include "core/detached.hpp"
 #include "core/error.hpp"
@@ -41,9 +42,10 @@ class Roster {
         const std::lock_guard lock(mutex_);
         expected_ += more;
     }
-    void wait_gone(Clock::duration limit) {
+    // False: some are not.
+    bool wait_gone(Clock::duration limit) {
         std::unique_lock lock(mutex_);
-        gone_.wait_for(lock, limit, [&] { return expected_ == 0; });
+        return gone_.wait_for(lock, limit, [&] { return expected_ == 0; });
     }
     [[nodiscard]] std::chrono::nanoseconds processor_time() {
         const std::lock_guard lock(mutex_); // a thread's clock ends with it
@@ -87,16 +89,19 @@ class Crew {
         most_ = static_cast<int>(std::min<rlim_t>(static_cast<rlim_t>(most_), room));
         cores_ = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     }
-    ~Crew() {
-        task_->jobs.stop();
-        roster_->wait_gone(kLastWait);
-    }
+    ~Crew() { disband(); }
     Crew(const Crew &) = delete;
     Crew &operator=(const Crew &) = delete;
 
     void begin() {
         task_->jobs.give({});
         enlarge_to(task_->options.threads > 0 ? most_ : 1);
+    }
+
+    // Ends the walk. True when no thread is left.
+    bool disband() {
+        task_->jobs.stop();
+        return roster_->wait_gone(std::exchange(patience_, Clock::duration{0}));
     }
 
     // Called once in a while when the number of threads is left to us.
@@ -139,6 +144,7 @@ class Crew {
 
     std::shared_ptr<WalkTask> task_;
     std::shared_ptr<Roster> roster_ = std::make_shared<Roster>();
+    Clock::duration patience_ = kLastWait;
     int most_ = 1;
     int cores_ = 1;
     int size_ = 0;
@@ -148,7 +154,7 @@ class Crew {
 
 } // namespace
 
-bool walk(const std::shared_ptr<WalkTask> &task, const Poll &poll) {
+WalkEnd walk(const std::shared_ptr<WalkTask> &task, const Poll &poll) {
     const auto start = Clock::now();
     const auto deadline = task->options.deadline_ms > 0
                               ? start + std::chrono::milliseconds(task->options.deadline_ms)
@@ -160,13 +166,13 @@ bool walk(const std::shared_ptr<WalkTask> &task, const Poll &poll) {
         poll();
         const auto now = Clock::now();
         if (now >= deadline)
-            return false;
+            return crew.disband() ? WalkEnd::deadline : WalkEnd::hung;
         crew.adapt();
         next_look = now + kBetweenPolls;
     }
     if (auto failure = task->jobs.failure())
         std::rethrow_exception(failure);
-    return true;
+    return WalkEnd::whole;
 }
 
 } // namespace emsn::core

@@ -1,6 +1,7 @@
 // Entry point of emsn.so: one list of every function, one of every table.
 #include <array>
 
+#include "sqlite_ext/disk_tables.hpp"
 #include "sqlite_ext/files.hpp"
 #include "sqlite_ext/guard.hpp"
 #include "sqlite_ext/remove.hpp"
@@ -40,7 +41,7 @@ constexpr Function kFunctions[] = {
     {"emsn_remove", emsn_remove, 2},
 };
 
-constexpr std::array<int (*)(sqlite3 *) noexcept, 0> kTables{}; // each add_table<STRUCT> of vtab.hpp
+constexpr std::array kTables{add_table<DirUsageTable>, add_table<FilesystemsTable>};
 
 int register_all(sqlite3 *db) {
     for (const Function &function : kFunctions) {
