@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "core/error.hpp"
+#include "core/link_set.hpp"
 #include "tests/support/as_nobody.hpp"
 #include "tests/support/run.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -45,19 +46,25 @@ class DirSizeTest : public ::testing::Test {
 
 TEST_F(DirSizeTest, EqualsDuOnAnOddTree) {
     test::plant_odd_tree(tree_);
-    EXPECT_EQ(ours(tree_), of_du({"-b"}, tree_));
-    EXPECT_EQ(ours(tree_, {.allocated = true}), of_du({"--block-size=1"}, tree_));
-    EXPECT_EQ(ours(tree_, {.one_file_system = true}), of_du({"-bx"}, tree_));
+    for (const int threads : {1, 4}) {
+        EXPECT_EQ(ours(tree_, {.threads = threads}), of_du({"-b"}, tree_));
+        EXPECT_EQ(ours(tree_, {.allocated = true, .threads = threads}), of_du({"--block-size=1"}, tree_));
+        EXPECT_EQ(ours(tree_, {.one_file_system = true, .threads = threads}), of_du({"-bx"}, tree_));
+    }
 }
 
 TEST_F(DirSizeTest, EqualsDuForAUserWhoCannotReadEverything) {
     test::plant_odd_tree(tree_);
     const auto expected = of_du_as_nobody(tree_);
     const test::AsNobody nobody;
-    const auto size = dir_size(tree_, {}, kNoPoll);
-    ASSERT_TRUE(size);
-    EXPECT_EQ(size->bytes, expected);
-    EXPECT_GE(size->unreadable, 3) << "the folder without rights, the one without search right, and root's";
+    for (const int threads : {1, 4}) {
+        const auto size = dir_size(tree_, {.threads = threads}, kNoPoll);
+        ASSERT_TRUE(size);
+        EXPECT_EQ(size->bytes, expected);
+        EXPECT_EQ(size->unreadable, 3)
+            << "the folder without rights, what is in the one without search right, "
+               "and root's";
+    }
 }
 
 TEST_F(DirSizeTest, FilesOnlyLeavesDirectoriesOut) {
@@ -74,7 +81,8 @@ TEST_F(DirSizeTest, FilesOnlyLeavesDirectoriesOut) {
 
 TEST_F(DirSizeTest, EqualsDuBelowPathMax) {
     test::plant_deep_tree(tree_, 40, 250); // 10,000 bytes of path
-    EXPECT_EQ(ours(tree_), of_du({"-b"}, tree_));
+    EXPECT_EQ(ours(tree_, {.threads = 1}), of_du({"-b"}, tree_));
+    EXPECT_EQ(ours(tree_, {.threads = 4}), of_du({"-b"}, tree_));
 }
 
 TEST_F(DirSizeTest, DepthCostsNeitherStackNorDescriptors) {
@@ -82,12 +90,15 @@ TEST_F(DirSizeTest, DepthCostsNeitherStackNorDescriptors) {
     const auto expected = of_du({"-b"}, tree_);
     rlimit old{};
     ::getrlimit(RLIMIT_NOFILE, &old);
-    const rlimit few{100, old.rlim_max};
+    const rlimit few{40, old.rlim_max}; // less than the levels that one thread likes to keep open
     ::setrlimit(RLIMIT_NOFILE, &few);
-    const auto size = dir_size(tree_, {}, kNoPoll);
+    const auto one = dir_size(tree_, {.threads = 1}, kNoPoll);
+    const auto many = dir_size(tree_, {.threads = 16}, kNoPoll);
     ::setrlimit(RLIMIT_NOFILE, &old);
-    EXPECT_EQ(size->bytes, expected);
-    EXPECT_EQ(size->unreadable, 0);
+    EXPECT_EQ(one->bytes, expected);
+    EXPECT_EQ(one->unreadable, 0);
+    EXPECT_EQ(many->bytes, expected);
+    EXPECT_EQ(many->unreadable, 0);
 }
 
 // A deep chain with a folder beside each step: after the way back up, the folders beside still count.
@@ -101,7 +112,50 @@ TEST_F(DirSizeTest, TheWayBackUpFindsWhatIsLeftToVisit) {
         }
         path += "/d";
     }
-    EXPECT_EQ(ours(tree_), of_du({"-b"}, tree_));
+    const auto expected = of_du({"-b"}, tree_);
+    EXPECT_EQ(ours(tree_, {.threads = 1}), expected);
+    for (int i = 0; i < 10; ++i)
+        EXPECT_EQ(ours(tree_, {.threads = 8}), expected) << "each with its own part of the way";
+}
+
+TEST_F(DirSizeTest, ThreadsAlwaysComeToTheSameSum) {
+    test::plant_daily_backups(tree_, 7);
+    const auto expected = of_du({"-b"}, tree_);
+    for (int i = 0; i < 100; ++i)
+        ASSERT_EQ(ours(tree_, {.threads = 2 + i % 7}), expected);
+}
+
+// One folder is cut into parts for threads that have nothing to do.
+TEST_F(DirSizeTest, ThreadsShareOneHugeFolder) {
+    test::plant_wide_tree(tree_, 20'000);
+    const auto expected = of_du({"-b"}, tree_);
+    for (int i = 0; i < 10; ++i) {
+        const auto size = dir_size(tree_, {.threads = 8}, kNoPoll);
+        ASSERT_EQ(size->bytes, expected);
+        ASSERT_EQ(size->entries, 20'001) << "every name once";
+    }
+}
+
+TEST_F(DirSizeTest, WalksThatShareASetCountALinkOnce) {
+    test::plant_daily_backups(tree_, 3);
+    const auto links = std::make_shared<LinkSet>();
+    std::int64_t sum = 0;
+    for (const char *day : {"/day 1", "/day 2", "/day 3"})
+        sum += dir_size(tree_ + day, {}, kNoPoll, links)->bytes;
+    EXPECT_EQ(sum, std::stoll(test::run({"bash", "-c", "du -cbs \"$1\"/day* | tail -n1", "-", tree_}).out));
+}
+
+TEST_F(DirSizeTest, ExclusiveIsWhatDeletingFrees) {
+    test::plant_daily_backups(tree_, 2);
+    const auto folders = [&](const std::string &path) {
+        return ours(path) - ours(path, {.files_only = true});
+    };
+    constexpr std::int64_t kShared =
+        std::int64_t{test::kDailyFolders} * test::kDailyFiles * test::kDailyBytes;
+    EXPECT_EQ(ours(tree_ + "/day 2", {.exclusive = true}), folders(tree_ + "/day 2") + 2);
+    EXPECT_EQ(ours(tree_, {.exclusive = true, .threads = 4}), folders(tree_) + kShared + 1 + 2);
+    test::run({"rm", "-r", tree_ + "/day 1"});
+    EXPECT_EQ(ours(tree_ + "/day 2", {.exclusive = true}), ours(tree_ + "/day 2")) << "the last one";
 }
 
 TEST_F(DirSizeTest, MillionNamesNeedLittleMemory) {
@@ -165,7 +219,7 @@ TEST_F(DirSizeTest, SurvivesEntriesThatComeAndGo) {
     });
     const auto whole = std::int64_t{1'000'000};
     for (int i = 0; i < 300; ++i) {
-        const auto size = dir_size(tree_, {}, kNoPoll);
+        const auto size = dir_size(tree_, {.threads = 1 + i % 4}, kNoPoll);
         ASSERT_TRUE(size);
         ASSERT_GT(size->bytes, 0);
         ASSERT_LT(size->bytes, whole);
@@ -188,29 +242,6 @@ TEST_F(DirSizeTest, ASumPastTheLargestNumberIsAnError) {
     } catch (const Error &e) {
         EXPECT_EQ(e.code(), Errc::too_big);
         EXPECT_EQ(std::string(e.what()), huge.path() + ": the sum is larger than 2^63-1 bytes");
-    }
-}
-
-TEST_F(DirSizeTest, PollStopsTheWalk) {
-    test::plant_deep_tree(tree_, 2'000, 1);
-    const Poll stop = [] { throw Error(Errc::interrupted, "enough"); };
-    EXPECT_THROW(static_cast<void>(dir_size(tree_, {}, stop)), Error);
-}
-
-TEST_F(DirSizeTest, ADeadlineSaysHowFarItCame) {
-    test::plant_deep_tree(tree_, 2'000, 1);
-    const auto start = Clock::now();
-    const Poll slow = [&] { // the first question comes after the deadline, however fast the machine is
-        while (Clock::now() - start < std::chrono::milliseconds(5)) {
-        }
-    };
-    try {
-        static_cast<void>(dir_size(tree_, {.deadline_ms = 1}, slow));
-        FAIL();
-    } catch (const Error &e) {
-        EXPECT_EQ(e.code(), Errc::timed_out);
-        EXPECT_NE(std::string(e.what()).find("deadline of 1 ms passed after "), std::string::npos)
-            << e.what();
     }
 }
 

@@ -40,7 +40,9 @@ void wait_in(int fd) {
 
 } // namespace
 
-extern "C" __attribute__((visibility("default"))) {
+#pragma GCC visibility push(default)
+
+extern "C" {
 
     ssize_t getdents64(int fd, void *to, size_t room) {
         static const auto real = next<ssize_t (*)(int, void *, size_t)>("getdents64");

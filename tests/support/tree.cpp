@@ -1,10 +1,14 @@
 #include "tests/support/tree.hpp"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <climits>
+#include <cstring>
 #include <stdexcept>
 
 #include "core/handle.hpp"
@@ -24,6 +28,13 @@ void make_folder(const std::string &path, mode_t mode = 0755) {
     must(::chmod(path.c_str(), mode), path);
 }
 
+void make_socket(const std::string &path) {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+    const core::Fd made(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    must(::bind(made.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address), path);
+}
+
 } // namespace
 
 void plant_odd_tree(const std::string &path) {
@@ -40,6 +51,11 @@ void plant_odd_tree(const std::string &path) {
     must(::symlink("..", (path + "/a/loop").c_str()), "symlink");
     must(::symlink("/usr", (path + "/a/usr").c_str()), "symlink");
     must(::mkfifo((path + "/a/fifo").c_str(), 0644), "fifo");
+    make_socket(path + "/a/socket");
+    if (::geteuid() == 0) { // a container may forbid it
+        static_cast<void>(::mknod((path + "/a/null").c_str(), S_IFCHR | 0600, makedev(1, 3)));
+        static_cast<void>(::mknod((path + "/a/loop0").c_str(), S_IFBLK | 0600, makedev(7, 0)));
+    }
     write_file(path + "/a/line\nbreak", "1234567");
     write_file(path + "/a/\xff\xfe not utf-8", "12345678");
     write_file(path + "/a/" + std::string(NAME_MAX, 'n'), "123456789");
@@ -65,6 +81,26 @@ void plant_deep_tree(const std::string &path, int levels, std::size_t name_lengt
         must(::mkdirat(here.get(), name.c_str(), 0755), "deep folder");
         here = core::Fd(::openat(here.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         must(here.get(), "deep folder");
+    }
+}
+
+void plant_daily_backups(const std::string &path, int days) {
+    make_folder(path);
+    for (int day = 1; day <= days; ++day) {
+        const std::string today = path + "/day " + std::to_string(day);
+        make_folder(today);
+        write_file(today + "/new", std::string(static_cast<std::size_t>(day), 'n'));
+        for (int folder = 0; folder < kDailyFolders; ++folder) {
+            const std::string below = "/" + std::to_string(folder);
+            make_folder(today + below);
+            for (int file = 0; file < kDailyFiles; ++file) {
+                const std::string name = below + "/" + std::to_string(file);
+                if (day == 1)
+                    write_file(today + name, std::string(kDailyBytes, 'x'));
+                else
+                    must(::link((path + "/day 1" + name).c_str(), (today + name).c_str()), name);
+            }
+        }
     }
 }
 
