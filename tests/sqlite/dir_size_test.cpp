@@ -38,8 +38,7 @@ TEST(DirSizeSafe, TakesItsOptions) {
     EXPECT_NE(ours(R"({"files_only": true})"), du("-b"));
     EXPECT_EQ(db.error_of("SELECT dir_size_safe('/', '{\"depth\": 1}')"),
               "dir_size_safe: unknown option \"depth\" (known: allocated, one_file_system, files_only, "
-              "deadline_ms, "
-              "threads)");
+              "exclusive, shared, deadline_ms, threads)");
 }
 
 TEST(DirSizeSafe, ABlobNamesWhatIsNotUtf8) {
@@ -94,6 +93,27 @@ TEST(DirSizeSafe, StopsWhenInterrupted) {
     EXPECT_EQ(message, "dir_size_safe: interrupted while walking /usr");
     stop = true;
     user.join();
+}
+
+TEST(DirSizeSafe, BackupsShowTheirSizeWhatTheyShareAndWhatDeletingOneFrees) {
+    const TempDir dir;
+    plant_daily_backups(dir / "daily", 7);
+    SqliteDb db(":memory:");
+    const std::string days =
+        "(SELECT path FROM emsn_dir_usage(" + quoted(dir / "daily") + ") WHERE depth = 1)";
+    const auto sum = [&](const std::string &options) {
+        return std::stoll(db("SELECT sum(dir_size_safe(path, '" + options + "')) FROM " + days));
+    };
+    constexpr std::int64_t kFiles = std::int64_t{kDailyFolders} * kDailyFiles * kDailyBytes;
+    constexpr std::int64_t kOwn = 1 + 2 + 3 + 4 + 5 + 6 + 7;
+    EXPECT_EQ(sum(R"({"files_only": true})"), 7 * kFiles + kOwn);
+    EXPECT_EQ(sum(R"({"files_only": true, "shared": true})"), kFiles + kOwn);
+    EXPECT_EQ(sum(R"({"files_only": true, "shared": true})"), kFiles + kOwn) << "each statement counts anew";
+    EXPECT_EQ(sum(R"({"files_only": true, "exclusive": true})"), kOwn);
+    EXPECT_EQ(sum(R"({"files_only": true, "exclusive": true, "shared": true})"), kFiles + kOwn);
+    EXPECT_EQ(db("SELECT group_concat(bytes) FROM emsn_dir_usage(" + quoted(dir / "daily") +
+                 ", 1, '{\"files_only\": true, \"exclusive\": true}')"),
+              std::to_string(kFiles + kOwn) + ",1,2,3,4,5,6,7");
 }
 
 } // namespace

@@ -100,7 +100,7 @@ std::vector<std::string> sanitizer_env() {
 #endif
 }
 
-static std::vector<std::string> preload_env(const std::string &library) {
+std::vector<std::string> preload_env(const std::string &library) {
     auto env = sanitizer_env(); // its runtime must come first in the list
     if (env.empty())
         env.emplace_back("LD_PRELOAD=");

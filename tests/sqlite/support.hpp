@@ -45,6 +45,8 @@ class SqliteDb {
 
 // Environment that lets an uninstrumented program load a sanitized emsn.so; empty otherwise.
 [[nodiscard]] std::vector<std::string> sanitizer_env();
+// Environment that preloads a library into an uninstrumented program.
+[[nodiscard]] std::vector<std::string> preload_env(const std::string &library);
 // Environment that makes dir a bad disk (tests/support/bad_disk.cpp); settings without the BAD_DISK_.
 [[nodiscard]] std::vector<std::string> bad_disk_env(const std::string &dir,
                                                     const std::vector<std::string> &settings);

@@ -1,5 +1,5 @@
 // A dead network share: every call that looks into the folder HUNG_FOLDER waits until the file HUNG_GATE is
-// there. Linked into a test or preloaded into another program.
+// there; GATE.waiting says that one waits. Linked into a test or preloaded into another program.
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -23,6 +23,11 @@ void wait_in(const char *path) {
     const char *const gate = std::getenv("HUNG_GATE");
     if (folder == nullptr || gate == nullptr || std::strncmp(path, folder, std::strlen(folder)) != 0)
         return;
+    if (::access(gate, F_OK) == 0)
+        return;
+    char waiting[4096];
+    std::snprintf(waiting, sizeof waiting, "%s.waiting", gate);
+    ::close(::open(waiting, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
     while (::access(gate, F_OK) != 0)
         ::usleep(1000);
 }
@@ -44,22 +49,22 @@ void wait_in(int fd) {
 
 extern "C" {
 
-    ssize_t getdents64(int fd, void *to, size_t room) {
-        static const auto real = next<ssize_t (*)(int, void *, size_t)>("getdents64");
-        wait_in(fd);
-        return real(fd, to, room);
-    }
+ssize_t getdents64(int fd, void *to, size_t room) {
+    static const auto real = next<ssize_t (*)(int, void *, size_t)>("getdents64");
+    wait_in(fd);
+    return real(fd, to, room);
+}
 
-    int lstat(const char *path, struct stat *to) {
-        static const auto real = next<int (*)(const char *, struct stat *)>("lstat");
-        wait_in(path);
-        return real(path, to);
-    }
+int lstat(const char *path, struct stat *to) {
+    static const auto real = next<int (*)(const char *, struct stat *)>("lstat");
+    wait_in(path);
+    return real(path, to);
+}
 
-    int statvfs(const char *path, struct statvfs *to) {
-        static const auto real = next<int (*)(const char *, struct statvfs *)>("statvfs");
-        wait_in(path);
-        return real(path, to);
-    }
+int statvfs(const char *path, struct statvfs *to) {
+    static const auto real = next<int (*)(const char *, struct statvfs *)>("statvfs");
+    wait_in(path);
+    return real(path, to);
+}
 
 } // extern "C"
