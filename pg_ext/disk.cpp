@@ -1,11 +1,11 @@
-// emsn.dir_size_safe and emsn.filesystems: what SQL cannot see of the server's disks.
+// emsn.dir_size_safe and emsn.filesystems: what SQL cannot see of the server's disks. Every look at them is a
+// helper process's.
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "core/dir_usage.hpp"
+#include "core/mounts.hpp"
 #include "pg_ext/guard.hpp"
-#include "pg_ext/local_mounts.hpp"
+#include "pg_ext/helper.hpp"
 #include "pg_ext/memory.hpp"
 #include "pg_ext/rows.hpp"
 
@@ -15,67 +15,79 @@ PG_FUNCTION_INFO_V1(emsn_health_dir_size_safe);
 PG_FUNCTION_INFO_V1(emsn_health_filesystems);
 }
 
-namespace emsn::pg {
-
 namespace {
 
-void put_row(Row *out, const core::Filesystem &row) {
-    out->text(row.mount.mount_point);
-    out->text(row.mount.device);
-    out->text(row.mount.fs_type);
+using namespace emsn;
+
+void put_row(pg::RowSender &out, const core::Filesystem &row) {
+    out.text(row.mount.mount_point);
+    out.text(row.mount.device);
+    out.text(row.mount.fs_type);
     if (row.usage) {
-        out->integer(row.usage->total_bytes);
-        out->integer(row.usage->used_bytes);
-        out->integer(row.usage->available_bytes);
-        out->real(row.usage->used_percent);
-        out->integer(row.usage->inodes_total);
-        out->integer(row.usage->inodes_used);
+        out.integer(row.usage->total_bytes);
+        out.integer(row.usage->used_bytes);
+        out.integer(row.usage->available_bytes);
+        out.real(row.usage->used_percent);
+        out.integer(row.usage->inodes_total);
+        out.integer(row.usage->inodes_used);
     } else { // unknown is NULL, never 0
         constexpr int kUsageColumns = 6;
         for (int i = 0; i < kUsageColumns; ++i)
-            out->null();
+            out.null();
     }
-    out->boolean(row.mount.read_only);
-    out->text(row.error);
-    out->put();
+    out.boolean(row.mount.read_only);
+    out.text(row.error);
+    out.put();
+}
+
+void require_absolute(const char *function, const char *path) {
+    if (!is_absolute_path(path)) {
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("%s: the path \"%s\" is not absolute", function, path),
+                        errdetail("A relative path would be looked up in the server's data directory.")));
+    }
 }
 
 } // namespace
 
-} // namespace emsn::pg
-
-using namespace emsn;
-
 Datum emsn_health_dir_size_safe(PG_FUNCTION_ARGS) {
     constexpr const char *kName = "dir_size_safe";
     const char *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
-    Jsonb *options = PG_GETARG_JSONB_P(1);
-    const char *json = JsonbToCString(nullptr, &options->root, VARSIZE(options));
-    if (!is_absolute_path(path)) {
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("%s: the path \"%s\" is not absolute", kName, path),
-                        errdetail("A relative path would be looked up in the server's data directory.")));
-    }
-    bool reached = false;
-    std::int64_t bytes = 0;
+    Jsonb *json = PG_GETARG_JSONB_P(1);
+    const char *options = JsonbToCString(nullptr, &json->root, VARSIZE(json));
+    require_absolute(kName, path);
+    auto *helper = pg::make_in<pg::Helper>(CurrentMemoryContext);
     pg::call_core(kName, [&] {
-        const auto size = core::dir_size(path, core::WalkOptions::parse(json), pg::interrupt_poll());
-        reached = size.has_value();
-        bytes = reached ? size->bytes : 0;
+        const auto parsed = core::WalkOptions::parse(options);
+        helper->start([&](pg::RowSender &out) {
+            const auto size = core::dir_size(path, parsed, [] {});
+            size ? out.integer(size->bytes) : out.null();
+            out.put();
+        });
     });
-    if (!reached)
+    std::optional<std::int64_t> bytes;
+    while (pg::next_row(kName, helper)) {
+        auto cells = helper->row();
+        if (cells.kind() == pg::CellKind::integer)
+            bytes = cells.integer();
+    }
+    if (!bytes)
         PG_RETURN_NULL();
-    PG_RETURN_INT64(bytes);
+    PG_RETURN_INT64(*bytes);
 }
 
 Datum emsn_health_filesystems(PG_FUNCTION_ARGS) {
+    constexpr const char *kName = "filesystems";
     InitMaterializedSRF(fcinfo, 0);
-    auto *rows = pg::make_in<std::vector<core::Filesystem>>(CurrentMemoryContext);
-    pg::call_core("filesystems", [&] { *rows = pg::local_filesystems(core::system_mounts()); });
+    auto *helper = pg::make_in<pg::Helper>(CurrentMemoryContext);
+    pg::call_core(kName, [&] {
+        helper->start([](pg::RowSender &out) {
+            for (const auto &row : core::filesystems(core::system_mounts()))
+                put_row(out, row);
+        });
+    });
     pg::Row out(fcinfo);
-    for (const auto &row : *rows) {
-        pg::put_row(&out, row);
-        CHECK_FOR_INTERRUPTS();
-    }
+    while (pg::next_row(kName, helper))
+        out.put(helper->row());
     return static_cast<Datum>(0);
 }

@@ -57,47 +57,9 @@ void Failure::set(int state, const char *function, const char *message) noexcept
 
 void report(Failure *failure) {
     CHECK_FOR_INTERRUPTS();
-    if (failure->backend != nullptr)
-        ReThrowError(failure->backend);
     const char *message = valid_text(failure->text, std::strlen(failure->text));
     ereport(ERROR, (errcode(failure->sqlstate), errmsg_internal("%s", message)));
     pg_unreachable();
-}
-
-namespace {
-
-// Plain frame: sigsetjmp and longjmp meet nothing here that has a destructor.
-ErrorData *error_of(void (*function)()) {
-    MemoryContext const context = CurrentMemoryContext;
-    ErrorData *volatile error = nullptr;
-    PG_TRY();
-    { function(); }
-    PG_CATCH();
-    {
-        MemoryContextSwitchTo(context);
-        error = CopyErrorData();
-        FlushErrorState();
-    }
-    PG_END_TRY();
-    return error;
-}
-
-} // namespace
-
-void call_backend(void (*function)()) {
-    if (ErrorData *error = error_of(function))
-        throw BackendError{error};
-}
-
-core::Poll interrupt_poll() {
-    return [] {
-        if (!InterruptPending)
-            return;
-        // these end the statement: unwind first, then report() lets the backend say why
-        if (QueryCancelPending || ProcDiePending || ClientConnectionLost)
-            throw core::Error(Errc::interrupted, "cancelled");
-        call_backend(ProcessInterrupts);
-    };
 }
 
 char *valid_text(const char *text, std::size_t bytes) {

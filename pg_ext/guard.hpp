@@ -6,7 +6,6 @@
 #include <type_traits>
 
 #include "core/error.hpp"
-#include "core/poll.hpp"
 #include "pg_ext/postgres_api.hpp"
 
 namespace emsn::pg {
@@ -14,18 +13,11 @@ namespace emsn::pg {
 // The SQLSTATE that stands for code.
 [[nodiscard]] int sqlstate_of(core::Errc code) noexcept;
 
-// An ERROR that the backend raised below C++ frames; data lives in memory of the current context. Thrown by
-// call_backend, raised again by call_core, with its SQLSTATE, DETAIL and HINT.
-struct BackendError {
-    ErrorData *data;
-};
-
 // What is left of an exception: plain data, so that ereport may jump over it.
 struct Failure {
     static constexpr std::size_t kMostBytes = 2000; // longer messages are cut
 
     int sqlstate = 0;
-    ErrorData *backend = nullptr;
     char text[kMostBytes];
 
     void set(int state, const char *function, const char *message) noexcept;
@@ -35,8 +27,8 @@ struct Failure {
 [[noreturn]] void report(Failure *failure);
 
 // The only door from C++ to ereport: runs fn and turns whatever it throws into an ERROR "FUNCTION: MESSAGE".
-// fn calls core, and nothing of the backend but through call_backend; it leaves its results in what it
-// captured by reference: plain values, or objects placed by make_in.
+// fn calls core, and nothing of the backend; it leaves its results in what it captured by reference: plain
+// values, or objects placed by make_in. What may take long is a Helper's.
 template <typename Fn> void call_core(const char *function, Fn fn) {
     static_assert(std::is_trivially_destructible_v<Fn>, "capture by reference only");
     Failure failure;
@@ -45,8 +37,6 @@ template <typename Fn> void call_core(const char *function, Fn fn) {
         return;
     } catch (const core::Error &e) {
         failure.set(sqlstate_of(e.code()), function, e.what());
-    } catch (const BackendError &e) {
-        failure.backend = e.data;
     } catch (const std::bad_alloc &) {
         failure.set(ERRCODE_OUT_OF_MEMORY, function, "out of memory");
     } catch (const std::exception &e) {
@@ -56,13 +46,6 @@ template <typename Fn> void call_core(const char *function, Fn fn) {
     }
     report(&failure);
 }
-
-// Runs a function of the backend below C++ frames; its ERROR comes out as BackendError.
-void call_backend(void (*function)());
-
-// For long work in core: a cancelled or terminated session ends it, and what other sessions wait for this one
-// to acknowledge (DROP DATABASE does) is acknowledged meanwhile.
-[[nodiscard]] core::Poll interrupt_poll();
 
 // text in memory of the current context, with each byte that is not valid in the database's encoding as \xNN.
 [[nodiscard]] char *valid_text(const char *text, std::size_t bytes);

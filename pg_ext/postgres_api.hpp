@@ -12,9 +12,13 @@ extern "C" {
 #include <funcapi.h>
 #include <mb/pg_wchar.h>
 #include <miscadmin.h>
-#include <storage/procsignal.h>
+#include <storage/latch.h>
+#include <storage/pg_shmem.h>
 #include <utils/builtins.h>
 #include <utils/jsonb.h>
 #include <utils/memutils.h>
+#include <utils/ps_status.h>
+#include <utils/timestamp.h>
 #include <utils/tuplestore.h>
+#include <utils/wait_event.h>
 }

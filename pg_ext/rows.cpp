@@ -31,18 +31,49 @@ void Row::null() {
     nulls_[columns_ - 1] = true;
 }
 
-void Row::text(const std::string &value) {
+void Row::text(std::string_view value) {
     MemoryContext const before = MemoryContextSwitchTo(scratch_);
     const Datum datum = PointerGetDatum(cstring_to_text(valid_text(value.data(), value.size())));
     MemoryContextSwitchTo(before);
     add(datum);
 }
 
-void Row::text(const std::optional<std::string> &value) {
-    if (value)
-        text(*value);
+void Row::time(std::int64_t unix_seconds) {
+    constexpr std::int64_t kEpoch = std::int64_t{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * SECS_PER_DAY;
+    TimestampTz time = 0;
+    if (unix_seconds < MIN_TIMESTAMP / USECS_PER_SEC)
+        TIMESTAMP_NOBEGIN(time);
+    else if (unix_seconds >= END_TIMESTAMP / USECS_PER_SEC)
+        TIMESTAMP_NOEND(time);
     else
-        null();
+        time = (unix_seconds - kEpoch) * USECS_PER_SEC;
+    add(TimestampTzGetDatum(time));
+}
+
+void Row::put(CellReader cells) {
+    while (cells.more()) {
+        switch (cells.kind()) {
+        case CellKind::null:
+            null();
+            break;
+        case CellKind::text:
+            text(cells.text());
+            break;
+        case CellKind::integer:
+            integer(cells.integer());
+            break;
+        case CellKind::real:
+            real(cells.real());
+            break;
+        case CellKind::boolean:
+            boolean(cells.boolean());
+            break;
+        case CellKind::time:
+            time(cells.time());
+            break;
+        }
+    }
+    put();
 }
 
 void Row::put() {

@@ -1,9 +1,9 @@
 // Rows of a set-returning function, written to its tuplestore.
 #pragma once
 
-#include <optional>
-#include <string>
+#include <string_view>
 
+#include "pg_ext/cells.hpp"
 #include "pg_ext/postgres_api.hpp"
 
 namespace emsn::pg {
@@ -15,12 +15,15 @@ class Row {
     // After InitMaterializedSRF(fcinfo, 0).
     explicit Row(FunctionCallInfo fcinfo);
 
-    void text(const std::string &value); // bytes that the database's encoding refuses become \xNN
-    void text(const std::optional<std::string> &value);
+    void text(std::string_view value); // bytes that the database's encoding refuses become \xNN
     void integer(std::int64_t value) { add(Int64GetDatum(value)); }
     void real(double value) { add(Float8GetDatum(value)); }
     void boolean(bool value) { add(BoolGetDatum(value)); }
+    void time(std::int64_t unix_seconds); // beyond PostgreSQL's calendar: infinity, -infinity
     void null();
+
+    // A whole row that a helper process made.
+    void put(CellReader cells);
 
     // Writes the row and starts the next one. A row with too few or too many columns is a bug of ours: ERROR.
     void put();

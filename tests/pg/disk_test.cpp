@@ -1,7 +1,6 @@
 #include "tests/support/pg_cluster.hpp"
 
 #include <sstream>
-#include <unistd.h>
 
 namespace emsn::test {
 namespace {
@@ -10,10 +9,7 @@ class Disk : public PgTest {};
 
 // du as the server's own user sees the tree.
 std::string du(const std::string &path, const std::string &options = "-sb") {
-    std::vector<std::string> argv = {"du", options, path};
-    if (::geteuid() == 0)
-        argv.insert(argv.begin(), {"runuser", "-u", "postgres", "--"});
-    const auto out = run(argv).out;
+    const auto out = run(as_server({"du", options, path})).out;
     return out.substr(0, out.find('\t'));
 }
 

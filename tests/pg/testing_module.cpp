@@ -1,17 +1,22 @@
 // Functions for tests only: what must not go wrong between C++ and the backend, forced to happen.
+#include <csignal>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 
-#include "core/dir_size.hpp"
+#include <unistd.h>
+
 #include "pg_ext/guard.hpp"
+#include "pg_ext/helper.hpp"
 #include "pg_ext/memory.hpp"
 #include "pg_ext/rows.hpp"
 
 extern "C" {
 PG_MODULE_MAGIC;
 PG_FUNCTION_INFO_V1(emsn_testing_throw);
-PG_FUNCTION_INFO_V1(emsn_testing_walk_for_ever);
+PG_FUNCTION_INFO_V1(emsn_testing_help);
 PG_FUNCTION_INFO_V1(emsn_testing_rows);
 PG_FUNCTION_INFO_V1(emsn_testing_live_objects);
 }
@@ -30,11 +35,6 @@ struct Tracked {
     std::string content = "long enough to stand on the heap, so that a leak is one";
 };
 
-void raise_in_backend() {
-    ereport(ERROR, (errcode(ERRCODE_DIVISION_BY_ZERO), errmsg("from the backend"), errdetail("the detail"),
-                    errhint("the hint")));
-}
-
 void fail(std::string_view kind) {
     const Tracked tracked;
     if (kind == "bad_alloc")
@@ -43,8 +43,6 @@ void fail(std::string_view kind) {
         throw std::runtime_error("a standard exception");
     if (kind == "unknown")
         throw 42;
-    if (kind == "backend")
-        pg::call_backend(raise_in_backend);
     if (kind == "bytes")
         throw core::Error(core::Errc::io, "open /a\xff\xc3\xa9: no");
     if (kind == "long")
@@ -52,6 +50,51 @@ void fail(std::string_view kind) {
     for (int code = 0; code <= static_cast<int>(core::Errc::internal); ++code) {
         if (kind == std::to_string(code))
             throw core::Error(static_cast<core::Errc>(code), "code " + std::to_string(code));
+    }
+}
+
+// As a thread in a system call that does not return.
+[[noreturn]] void never_return() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    for (;;)
+        ::pause();
+}
+
+void put_cells(pg::RowSender &out, std::string_view text, std::int64_t number, double real,
+               std::int64_t time) {
+    out.text(text);
+    out.integer(number);
+    out.real(real);
+    out.boolean(number > 0);
+    out.time(time);
+    out.null();
+    out.put();
+}
+
+void work(std::string_view kind, pg::RowSender &out) {
+    using Limits = std::numeric_limits<std::int64_t>;
+    fail(kind);
+    if (kind == "killed")
+        ::raise(SIGKILL);
+    if (kind == "told to end")
+        ::raise(SIGTERM);
+    if (kind == "stuck")
+        never_return();
+    if (kind == "hung") { // but for the thread that waits for it
+        std::thread(never_return).detach();
+        for (;;)
+            ::pause();
+    }
+    if (kind == "cells") {
+        put_cells(out, "", Limits::min(), -0.5, Limits::min());
+        put_cells(out, std::string_view("a\xff\0b\n", 5), Limits::max(), 1e300, Limits::max());
+        put_cells(out, std::string(1'000'000, 'x'), 0, 0, 1'767'060'000);
+    }
+    if (kind == "rows") {
+        for (int i = 0; i < 100'000; ++i)
+            put_cells(out, "row", i, 0, i);
     }
 }
 
@@ -63,15 +106,15 @@ Datum emsn_testing_throw(PG_FUNCTION_ARGS) {
     PG_RETURN_VOID();
 }
 
-Datum emsn_testing_walk_for_ever(PG_FUNCTION_ARGS) {
-    const char *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
-    pg::call_core("testing", [&] {
-        const Tracked tracked;
-        const auto poll = pg::interrupt_poll();
-        for (;;)
-            static_cast<void>(core::dir_size(path, {}, poll));
-    });
-    PG_RETURN_VOID();
+Datum emsn_testing_help(PG_FUNCTION_ARGS) {
+    const char *kind = text_to_cstring(PG_GETARG_TEXT_PP(0));
+    InitMaterializedSRF(fcinfo, 0);
+    auto *helper = pg::make_in<pg::Helper>(CurrentMemoryContext);
+    pg::call_core("testing", [&] { helper->start([&](pg::RowSender &out) { work(kind, out); }); });
+    pg::Row row(fcinfo);
+    while (pg::next_row("testing", helper))
+        row.put(helper->row());
+    return static_cast<Datum>(0);
 }
 
 // wide of the declared columns, fail_at: the row at which the backend raises an ERROR
@@ -84,7 +127,7 @@ Datum emsn_testing_rows(PG_FUNCTION_ARGS) {
     pg::Row row(fcinfo);
     for (int i = 0; i < kRows; ++i) {
         if (i == fail_at)
-            raise_in_backend();
+            ereport(ERROR, errcode(ERRCODE_DIVISION_BY_ZERO), errmsg("from the backend"));
         for (int column = 0; column < wide; ++column)
             row.text(tracked->content);
         row.put();

@@ -1,5 +1,7 @@
 #include "tests/support/pg_cluster.hpp"
 
+#include <unistd.h>
+
 #include <regex>
 #include <stdexcept>
 
@@ -117,6 +119,12 @@ std::string PgCluster::conninfo(const std::string &database, const std::string &
 
 std::string PgCluster::log() const {
     return read_file(folder_ + "/server.log");
+}
+
+std::vector<std::string> as_server(std::vector<std::string> argv) {
+    if (::geteuid() == 0)
+        argv.insert(argv.begin(), {"runuser", "-u", "postgres", "--"});
+    return argv;
 }
 
 Session::Session(const std::string &conninfo) : connection_(PQconnectdb(conninfo.c_str())) {

@@ -44,6 +44,9 @@ class PgCluster {
     std::vector<std::string> settings_;
 };
 
+// argv for a program to run as the server's user.
+[[nodiscard]] std::vector<std::string> as_server(std::vector<std::string> argv);
+
 using Cell = std::optional<std::string>;
 using Table = std::vector<std::vector<Cell>>;
 
