@@ -19,15 +19,11 @@ class CellWriter {
         add(CellKind::text, value.size());
         bytes_.append(value);
     }
+    template <typename T> void text(const std::optional<T> &value) { value ? text(*value) : null(); }
     void integer(std::int64_t value) { add(CellKind::integer, value); }
     void real(double value) { add(CellKind::real, value); }
     void boolean(bool value) { add(CellKind::boolean, value); }
     void time(std::int64_t unix_seconds) { add(CellKind::time, unix_seconds); }
-
-    // What is not known is NULL.
-    template <typename T> void text(const std::optional<T> &value) { value ? text(*value) : null(); }
-    void integer(const std::optional<std::int64_t> &value) { value ? integer(*value) : null(); }
-    void time(const std::optional<std::int64_t> &value) { value ? time(*value) : null(); }
 
   protected:
     std::string bytes_;

@@ -1,5 +1,6 @@
-// emsn.dir_size_safe and emsn.filesystems: what SQL cannot see of the server's disks. Every look at them is a
-// helper process's.
+// emsn.dir_size_safe, emsn.dir_usage and emsn.filesystems: what SQL cannot see of the server's disks. Every look
+// at them is a helper process's.
+#include <algorithm>
 #include <optional>
 
 #include "core/dir_usage.hpp"
@@ -12,6 +13,7 @@
 extern "C" {
 PG_MODULE_MAGIC;
 PG_FUNCTION_INFO_V1(emsn_health_dir_size_safe);
+PG_FUNCTION_INFO_V1(emsn_health_dir_usage);
 PG_FUNCTION_INFO_V1(emsn_health_filesystems);
 }
 
@@ -40,6 +42,42 @@ void put_row(pg::RowSender &out, const core::Filesystem &row) {
     out.put();
 }
 
+void put_row(pg::RowSender &out, const core::DirUsage &row) {
+    out.text(row.path);
+    out.text(row.name);
+    out.integer(row.depth);
+    if (row.reached) {
+        out.integer(row.bytes);
+        out.integer(row.allocated_bytes);
+        out.integer(row.files);
+        out.integer(row.directories);
+        out.integer(row.unreadable);
+        out.time(row.newest_mtime);
+    } else {
+        constexpr int kMeasuredColumns = 6;
+        for (int i = 0; i < kMeasuredColumns; ++i)
+            out.null();
+    }
+    out.text(row.error);
+    out.boolean(row.complete);
+    out.put();
+}
+
+// Several calls of one statement are several processes here, with nothing to share.
+core::WalkOptions parse_options(const char *json) {
+    const auto options = core::WalkOptions::parse(json, true);
+    if (options.shared) {
+        throw core::Error(core::Errc::unsupported,
+                          "option \"shared\" is not known to PostgreSQL: ask dir_usage for the folder above, "
+                          "which counts a hard-linked file once");
+    }
+    return options;
+}
+
+const char *json_text(Jsonb *json) {
+    return JsonbToCString(nullptr, &json->root, VARSIZE(json));
+}
+
 void require_absolute(const char *function, const char *path) {
     if (!is_absolute_path(path)) {
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -48,19 +86,25 @@ void require_absolute(const char *function, const char *path) {
     }
 }
 
+void put_rows(FunctionCallInfo fcinfo, const char *function, pg::Helper *helper) {
+    pg::Row out(fcinfo);
+    while (pg::next_row(function, helper))
+        out.put(helper->row());
+}
+
 } // namespace
 
 Datum emsn_health_dir_size_safe(PG_FUNCTION_ARGS) {
     constexpr const char *kName = "dir_size_safe";
     const char *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
-    Jsonb *json = PG_GETARG_JSONB_P(1);
-    const char *options = JsonbToCString(nullptr, &json->root, VARSIZE(json));
+    const char *json = json_text(PG_GETARG_JSONB_P(1));
     require_absolute(kName, path);
     auto *helper = pg::make_in<pg::Helper>(CurrentMemoryContext);
     pg::call_core(kName, [&] {
-        const auto parsed = core::WalkOptions::parse(options);
+        auto options = parse_options(json);
+        options.threads = std::max(options.threads, 1);
         helper->start([&](pg::RowSender &out) {
-            const auto size = core::dir_size(path, parsed, [] {});
+            const auto size = core::dir_size(path, options, [] {});
             size ? out.integer(size->bytes) : out.null();
             out.put();
         });
@@ -76,6 +120,29 @@ Datum emsn_health_dir_size_safe(PG_FUNCTION_ARGS) {
     PG_RETURN_INT64(*bytes);
 }
 
+Datum emsn_health_dir_usage(PG_FUNCTION_ARGS) {
+    constexpr const char *kName = "dir_usage";
+    const char *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
+    const int max_depth = PG_GETARG_INT32(1);
+    const char *json = json_text(PG_GETARG_JSONB_P(2));
+    require_absolute(kName, path);
+    if (max_depth < 0) {
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("%s: max_depth is %d: must not be negative", kName, max_depth)));
+    }
+    InitMaterializedSRF(fcinfo, 0);
+    auto *helper = pg::make_in<pg::Helper>(CurrentMemoryContext);
+    pg::call_core(kName, [&] {
+        const auto options = parse_options(json);
+        helper->start([&](pg::RowSender &out) {
+            for (const auto &row : core::dir_usage(path, max_depth, options, [] {}))
+                put_row(out, row);
+        });
+    });
+    put_rows(fcinfo, kName, helper);
+    return static_cast<Datum>(0);
+}
+
 Datum emsn_health_filesystems(PG_FUNCTION_ARGS) {
     constexpr const char *kName = "filesystems";
     InitMaterializedSRF(fcinfo, 0);
@@ -86,8 +153,6 @@ Datum emsn_health_filesystems(PG_FUNCTION_ARGS) {
                 put_row(out, row);
         });
     });
-    pg::Row out(fcinfo);
-    while (pg::next_row(kName, helper))
-        out.put(helper->row());
+    put_rows(fcinfo, kName, helper);
     return static_cast<Datum>(0);
 }

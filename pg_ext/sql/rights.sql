@@ -49,4 +49,7 @@ GRANT EXECUTE ON FUNCTION
     emsn.require_sessions_visible()
 TO pg_signal_backend;
 
-GRANT EXECUTE ON FUNCTION emsn.dir_size_safe(text, jsonb) TO pg_read_server_files;
+GRANT EXECUTE ON FUNCTION
+    emsn.dir_size_safe(text, jsonb),
+    emsn.dir_usage(text, integer, jsonb)
+TO pg_read_server_files;

@@ -69,6 +69,11 @@ std::vector<std::string> &cluster_settings() {
     return settings;
 }
 
+std::vector<std::string> &cluster_preloads() {
+    static std::vector<std::string> names;
+    return names;
+}
+
 PgCluster &PgCluster::shared() {
     static_cast<void>(kStop);
     auto &cluster = StopCluster::instance();
@@ -86,14 +91,20 @@ PgCluster::~PgCluster() {
     stop();
 }
 
-std::vector<std::string> PgCluster::environment([[maybe_unused]] const std::string &folder) {
+std::vector<std::string> PgCluster::environment(const std::string &folder) {
+    std::string libraries;
+    std::string words;
+    auto names = cluster_preloads();
 #ifdef EMSN_PRELOAD
-    return {
-        "PRIVATE_PG_ENV=LD_PRELOAD=" EMSN_PRELOAD ":" + folder +
-        "/stage/no_gettext.so ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1"};
-#else
-    return {};
+    libraries = EMSN_PRELOAD;
+    names.emplace_back("no_gettext.so");
+    words = " ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1";
 #endif
+    for (const auto &name : names)
+        libraries.append(libraries.empty() ? "" : ":").append(folder).append("/stage/").append(name);
+    if (libraries.empty())
+        return {};
+    return {"PRIVATE_PG_ENV=LD_PRELOAD=" + libraries + words};
 }
 
 void PgCluster::start() {

@@ -18,6 +18,9 @@ namespace emsn::test {
 // Lines added to the server's postgresql.conf; a binary that needs some sets this before its first test.
 std::vector<std::string> &cluster_settings();
 
+// Names of libraries in the stage that its server preloads, in the same way.
+std::vector<std::string> &cluster_preloads();
+
 class PgCluster {
   public:
     // Started on first use, stopped after the last test. Then its log is searched: a crash fails the binary,
