@@ -86,7 +86,7 @@ BEGIN
     LOOP
         IF f.error IS NOT NULL THEN
             RETURN NEXT emsn.unjudged('disk_usage', f.mount_point, 'unknown', format('%s: %s', f.mount_point, f.error),
-                                      'Measure it on the machine that holds it.');
+                                      'See what df says of it on the server; a share is measured on the machine that holds it.');
         ELSE
             RETURN NEXT emsn.judge(
                 'disk_usage', f.mount_point, f.used_percent::numeric, '%', 100, false, '80', '90',

@@ -1,4 +1,3 @@
-// emsn.dir_usage, and what the functions on disks do when one never answers.
 #include "tests/support/pg_cluster.hpp"
 
 #include <array>
@@ -6,8 +5,6 @@
 
 namespace emsn::test {
 namespace {
-
-[[maybe_unused]] const bool kHungDisk = (cluster_preloads().emplace_back("hung_disk.so"), true);
 
 class DirUsage : public PgTest {
   protected:
@@ -86,54 +83,6 @@ TEST_F(DirUsage, IsForReadersOfServerFilesOnly) {
     EXPECT_EQ(monitor.fails("SELECT emsn.dir_usage('/usr/share/doc')").sqlstate, "42501");
     auto reader = session(role("pg_read_server_files"));
     EXPECT_EQ(reader.value("SELECT count(*) FROM emsn.dir_usage('" + tree_.path() + "', 0)"), "1");
-}
-
-// The tree with a folder in it that never answers.
-class HungDisk : public DirUsage {
-  protected:
-    HungDisk() { run({"mkdir", share_}); }
-    // Whether a session of this database has a process at work.
-    [[nodiscard]] bool is_helped() const {
-        return run({"pgrep", "-f", "postgres " + database() + " .*emsn helper"}).status == 0;
-    }
-
-    const std::string share_ = tree_ / "a/share.hung";
-};
-
-TEST_F(HungDisk, PastTheDeadlineRowsAreNotCompleteAndASizeIsAnError) {
-    const std::string deadline = R"(, 1, '{"deadline_ms": 300}')";
-    EXPECT_EQ(db.text("SELECT depth, bytes > 0, complete FROM emsn.dir_usage('" + tree_.path() + "'" +
-                      deadline + ") WHERE depth = 0 OR name = 'a'"),
-              "0|t|f\n1|t|f");
-    EXPECT_EQ(
-        db.text("SELECT name, bytes, error, complete FROM emsn.dir_usage('" + share_ + "'" + deadline + ")"),
-        "share.hung|NULL|hung: lstat " + share_ + ": deadline of 300 ms passed|f");
-    const auto failed =
-        db.fails("SELECT emsn.dir_size_safe('" + tree_.path() + "', '{\"deadline_ms\": 300}')");
-    EXPECT_EQ(failed.sqlstate, "57014");
-    EXPECT_NE(failed.message.find("deadline of 300 ms passed after "), std::string::npos) << failed.message;
-}
-
-TEST_F(HungDisk, SessionIsCancelledTimedOutAndTerminatedMeanwhile) {
-    auto victim = session();
-    const auto backend = std::to_string(victim.pid());
-    const std::string usage_of_tree = "SELECT emsn.dir_usage('" + tree_.path() + "')";
-    for (const auto &query : {usage_of_tree, "SELECT emsn.dir_size_safe('" + tree_.path() + "')",
-                              "SELECT emsn.dir_usage('" + share_ + "')"}) {
-        victim.exec("SET statement_timeout = '200ms'");
-        EXPECT_EQ(victim.fails(query).message, "canceling statement due to statement timeout");
-        victim.exec("RESET statement_timeout");
-        victim.send(query);
-        ASSERT_TRUE(eventually([&] { return is_helped(); }));
-        db.exec("SELECT pg_cancel_backend(" + backend + ")");
-        EXPECT_EQ(victim.wait().message, "canceling statement due to user request");
-        EXPECT_TRUE(eventually([&] { return !is_helped(); }));
-    }
-    victim.send(usage_of_tree);
-    ASSERT_TRUE(eventually([&] { return is_helped(); }));
-    db.exec("SELECT pg_terminate_backend(" + backend + ")");
-    EXPECT_EQ(victim.wait().sqlstate, "57P01");
-    EXPECT_TRUE(eventually([&] { return !is_helped(); }));
 }
 
 } // namespace

@@ -77,7 +77,9 @@ TEST_F(Helper, OneThatEndsWithoutAResultIsAnErrorThatNamesTheSignal) {
     auto waiting = session();
     waiting.send("SELECT help('hung')");
     ASSERT_NE(worker_of(waiting), 0);
-    ::kill(only_child(waiting.pid()), SIGKILL); // as it would be for want of memory
+    const int child = only_child(waiting.pid());
+    ASSERT_NE(child, 0);
+    ::kill(child, SIGKILL); // as it would be for want of memory
     EXPECT_EQ(waiting.wait().message, "testing: helper process ended by signal 9");
 }
 
