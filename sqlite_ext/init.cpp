@@ -1,6 +1,7 @@
 // Entry point of emsn.so: one list of every function, one of every table.
 #include <array>
 
+#include "sqlite_ext/backups.hpp"
 #include "sqlite_ext/disk_tables.hpp"
 #include "sqlite_ext/files.hpp"
 #include "sqlite_ext/guard.hpp"
@@ -41,7 +42,7 @@ constexpr Function kFunctions[] = {
     {"emsn_remove", emsn_remove, 2},
 };
 
-constexpr std::array kTables{add_table<DirUsageTable>, add_table<FilesystemsTable>};
+constexpr std::array kTables{add_table<BackupsTable>, add_table<DirUsageTable>, add_table<FilesystemsTable>};
 
 int register_all(sqlite3 *db) {
     for (const Function &function : kFunctions) {
