@@ -10,6 +10,7 @@
 # postgres, as whom all of it runs when the caller is root: PostgreSQL refuses root. An ordinary user runs it as itself.
 # EMSN_STAGE: the tree with the built extension (BUILD/stage), copied to DIR/stage; nothing is installed.
 # PRIVATE_PG_ENV: words NAME=value for the server's environment, such as what a sanitizer needs.
+# PRIVATE_PG_MODE: the mode of DIR, 755 unless set; 700 keeps all others away from the server.
 # Says nothing when it works; the log goes to DIR/server.log and, on failure, to stderr.
 
 private_pg_bindir() {
@@ -54,7 +55,7 @@ private_pg_start() {
     local -a env_words=()
     read -ra env_words <<<"${PRIVATE_PG_ENV:-}"
     bin=$(private_pg_bindir) || return
-    mkdir -p "$dir" && chmod 755 "$dir" || return
+    mkdir -p "$dir" && chmod "${PRIVATE_PG_MODE:-755}" "$dir" || return
     : >>"$dir/server.log" && chmod 644 "$dir/server.log" || return
     if [[ -n ${EMSN_STAGE:-} ]]; then
         rm -rf "$dir/stage" && cp -a "$EMSN_STAGE" "$dir/stage" || return
