@@ -119,7 +119,8 @@ databases_in() { # TREE
         my ($links, $size, $name) = split / /, $_, 3;
         next if $links > 1 && $size % 512;
         sysopen(my $file, $name, O_RDONLY | O_NOFOLLOW) or die "open $name: $!\n";
-        print "$name\0" if sysread($file, my $head, 16) && $head eq "SQLite format 3\0";')
+        sysread($file, my $head, 16) // die "read $name: $!\n";
+        print "$name\0" if $head eq "SQLite format 3\0";')
 }
 
 # rsync's copy of a database may be torn. A snapshot of the source takes its place, with its owner, mode, times and

@@ -1,0 +1,376 @@
+// emsn-backup daily: what is in the copy, what is linked, and what a receipt says of it.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "tests/scripts/backup_support.hpp"
+#include "tests/support/as_nobody.hpp"
+
+namespace emsn::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+class DailyTest : public BackupTest {
+  protected:
+    void plant() {
+        const std::string script =
+            "cd \"$1\"; umask 022; head -c 200000 /dev/urandom >home/wav; ln home/wav home/the-same; ln -s "
+            "wav home/link; "
+            "ln -s nowhere home/dangling; mkfifo home/fifo; truncate -s 50M home/hole; mkdir home/closed "
+            "home/$'a\\nb'; "
+            "echo x >home/$'a\\nb'/$'it\\'s \"it\";$(x)\\xff'; echo y >home/closed/y; chmod 2750 "
+            "home/closed; "
+            "chmod 4711 home/closed/y; touch -d '2001-02-03 04:05:06.789' home/wav home/closed";
+        ASSERT_EQ(run({"bash", "-c", script, "-", tree_}).status, 0);
+    }
+    // What rsync would still do to make b like a; "" when they are equal, contents and all attributes.
+    static std::string differences(const std::string &a, const std::string &b,
+                                   const std::vector<std::string> &but = {}) {
+        std::vector<std::string> argv{"rsync", "-nacHAX", "--delete", "--itemize-changes"};
+        for (const auto &name : but)
+            argv.push_back("--exclude=" + name);
+        argv.insert(argv.end(), {a + "/", b + "/"});
+        const auto outcome = run(argv);
+        return outcome.out + outcome.err;
+    }
+    static ino_t inode(const std::string &path) {
+        struct stat st {};
+        EXPECT_EQ(::lstat(path.c_str(), &st), 0) << path;
+        return st.st_ino;
+    }
+    static unsigned mode(const std::string &path) {
+        struct stat st {};
+        EXPECT_EQ(::lstat(path.c_str(), &st), 0) << path;
+        return st.st_mode & 07777U;
+    }
+    // The script runs until program is asked for what its arguments match; there it stays, in a session of
+    // its own.
+    std::unique_ptr<Process> stopped_at(const std::string &program, const std::string &pattern) {
+        fs::remove(dir_ / "arrived");
+        instead_of(program, "[[ $* != " + pattern +
+                                " ]] || { echo $$ >$here/arrived.new; mv $here/arrived.new $here/arrived; "
+                                "exec sleep 1000; }\n"
+                                "exec $real \"$@\"");
+        auto words = argv({"daily", "--tree", tree_});
+        words.insert(words.begin(), "setsid");
+        auto process = std::make_unique<Process>(words, dir_ / "log", env());
+        EXPECT_TRUE(eventually([&] { return fs::exists(dir_ / "arrived"); })) << read_file(dir_ / "log");
+        as_usual(program);
+        return process;
+    }
+    bool sleeper_runs() { return ::kill(std::stoi(read_file(dir_ / "arrived")), 0) == 0; }
+};
+
+TEST_F(DailyTest, ATreeIsCopiedAsItIsAndItsReceiptSaysSo) {
+    plant();
+    const auto outcome = daily({"--station", "zolder"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    const auto copy = backup_in("zolder/daily");
+    EXPECT_EQ(differences(tree_, copy), "");
+    struct stat st {};
+    ASSERT_EQ(::stat((copy + "/home/hole").c_str(), &st), 0);
+    EXPECT_LT(st.st_blocks, 100) << "a hole stays one";
+    EXPECT_EQ(outcome.out, read_file(copy + ".emsn.json"));
+    const auto receipt = receipt_of(copy);
+    EXPECT_EQ(receipt["emsn"], 1);
+    EXPECT_EQ(receipt["kind"], "daily");
+    EXPECT_EQ(receipt["station"], "zolder");
+    EXPECT_EQ(receipt["complete"], true);
+    EXPECT_EQ(receipt["verified"], true);
+    EXPECT_EQ(receipt["verify"], "ok");
+    EXPECT_EQ(receipt["files"], 8);
+    EXPECT_EQ(std::to_string(receipt["bytes"].get<long>()) + "\t" + copy + "\n",
+              run({"du", "-sb", copy}).out);
+    EXPECT_LE(receipt["started"].get<std::string>(), receipt["finished"].get<std::string>());
+    EXPECT_EQ(receipt.size(), 10U) << receipt;
+    EXPECT_EQ(mode(copy + ".emsn.json"), 0644U);
+    EXPECT_EQ(files_in(dir_ / "tmp"), "");
+    EXPECT_EQ(files_in(to_ + "/zolder/daily"), ".emsn.lock " + copy.substr(copy.size() - 10) + " " +
+                                                   copy.substr(copy.size() - 10) + ".emsn.json");
+}
+
+// Found by what is in them, copied beside their writers, whole and alone.
+TEST_F(DailyTest, DatabasesAreWholeBesideLivingWriters) {
+    const auto birds = tree_ + "/home/it's \"birds\"\n.bin";
+    make_birds_db(birds, 2000);
+    ::chmod(birds.c_str(), 0640);
+    make_birds_db(tree_ + "/home/wal.db", 1000, "wal");
+    SqliteDb user(tree_ + "/home/wal.db");
+    user("PRAGMA wal_autocheckpoint = 0; INSERT INTO detections SELECT * FROM detections WHERE rowid = 1; "
+         "UPDATE detections SET File_Name = 'Blackbird-1001.mp3' WHERE rowid = 1001");
+    ASSERT_GT(fs::file_size(tree_ + "/home/wal.db-wal"), 0U);
+    Process recorder({"/usr/bin/python3", EMSN_SOURCE_DIR "/tests/support/recorder.py", birds, "--fast",
+                      "--start", "2001"},
+                     dir_ / "log");
+    SqliteDb reader(birds, SQLITE_OPEN_READONLY, false);
+    reader("PRAGMA busy_timeout = 60000");
+    ASSERT_TRUE(eventually([&] { return std::stoi(reader("SELECT count(*) FROM detections")) > 2001; }));
+    const auto outcome = daily({"--verify", "full"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_TRUE(recorder.running());
+    recorder.signal(SIGTERM);
+    recorder.wait();
+    EXPECT_NE(read_file(dir_ / "log").find("\"lost\": 0"), std::string::npos) << read_file(dir_ / "log");
+    const auto copy = backup_in("daily");
+    EXPECT_GT(rows_of_good_copy(copy + "/home/it's \"birds\"\n.bin"), 2001);
+    EXPECT_EQ(mode(copy + "/home/it's \"birds\"\n.bin"), 0640U);
+    EXPECT_EQ(rows_of_good_copy(copy + "/home/wal.db"), 1001);
+    EXPECT_EQ(files_in(copy + "/home"), "it's \"birds\"\n.bin wal.db");
+    EXPECT_EQ(
+        run({"python3", "-c", "import os, sys; print(os.listxattr(sys.argv[1]))", copy + "/home/wal.db"}).out,
+        "[]\n")
+        << "no mark of a mirror";
+}
+
+TEST_F(DailyTest, TheNextDayLinksWhatDidNotChange) {
+    plant();
+    make_birds_db(tree_ + "/idle.db", 100);
+    make_birds_db(tree_ + "/busy.db", 100);
+    write_file(tree_ + "/changes", "one");
+    ASSERT_EQ(daily().status, 0);
+    const auto first = date_back("2020-01-01");
+    write_file(tree_ + "/changes", "two");
+    SqliteDb(tree_ + "/busy.db", SQLITE_OPEN_READWRITE, false)("DELETE FROM detections WHERE rowid = 100");
+    ASSERT_EQ(daily().status, 0);
+    const auto second = latest();
+    for (const char *name : {"/home/wav", "/home/closed/y", "/idle.db"})
+        EXPECT_EQ(inode(first + name), inode(second + name)) << name;
+    EXPECT_EQ(differences(tree_, second), "");
+    EXPECT_EQ(read_file(first + "/changes"), "one");
+    EXPECT_EQ(rows_of_good_copy(first + "/busy.db"), 100);
+    EXPECT_EQ(rows_of_good_copy(second + "/busy.db"), 99);
+}
+
+// Killed; the next run is on another day, and does not touch what is linked to earlier backups.
+TEST_F(DailyTest, AKilledRunIsGoneOnWith) {
+    plant();
+    make_birds_db(tree_ + "/birds.db", 100);
+    ASSERT_EQ(daily().status, 0);
+    const auto first = date_back("2020-01-01");
+    write_file(tree_ + "/new", std::string(100'000, 'n'));
+    {
+        const auto process = stopped_at("sqlite3", "*emsn_snapshot*");
+        EXPECT_EQ(backups(to_ + "/daily"), "2020-01-01") << "nothing unfinished counts";
+        auto again = daily();
+        EXPECT_EQ(again.status, 75);
+        expect_words(again, "another run is at work in " + to_ + "/daily");
+        run({"pkill", "-KILL", "-s", std::to_string(process->pid())});
+        process->wait();
+    }
+    const auto partials = run({"bash", "-c", "echo \"$1\"/*-[0-9][0-9].partial", "-", to_ + "/daily"}).out;
+    const auto partial = to_ + "/daily/2020-01-02.partial";
+    fs::rename(partials.substr(0, partials.size() - 1), partial);
+    const auto copied = inode(partial + "/new");
+    ::chmod((tree_ + "/home/closed/y").c_str(), 0600);
+    const auto outcome = daily();
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    expect_words(outcome, "going on with the interrupted ");
+    const auto second = latest();
+    EXPECT_EQ(inode(second + "/new"), copied) << "not copied again";
+    EXPECT_EQ(inode(second + "/home/wav"), inode(first + "/home/wav"));
+    EXPECT_EQ(differences(tree_, second), "");
+    EXPECT_EQ(mode(first + "/home/closed/y"), 04711U) << "the earlier backup stays as it is";
+    EXPECT_EQ(files_in(to_ + "/daily").find("partial"), std::string::npos);
+}
+
+TEST_F(DailyTest, TermStopsAllOfItAndTheTreeStaysForTheNextRun) {
+    make_birds_db(tree_ + "/birds.db", 100);
+    for (const char *program : {"rsync", "sqlite3"}) {
+        const auto process =
+            stopped_at(program, program == std::string("rsync") ? "*/tree/*" : "*emsn_snapshot*");
+        ASSERT_TRUE(sleeper_runs());
+        process->signal(SIGTERM);
+        EXPECT_EQ(process->wait(), 128 + SIGTERM);
+        EXPECT_TRUE(eventually([&] { return !sleeper_runs(); })) << program;
+        EXPECT_EQ(backups(to_ + "/daily"), "");
+        EXPECT_EQ(files_in(dir_ / "tmp"), "");
+    }
+    EXPECT_EQ(daily().status, 0);
+    EXPECT_EQ(rows_of_good_copy(backup_in("daily") + "/birds.db"), 100);
+}
+
+// A clock that went back, or a backup by other means: whatever has the name keeps it.
+TEST_F(DailyTest, ANameThatIsThereIsNeverOverwritten) {
+    write_file(tree_ + "/x", "x");
+    ASSERT_EQ(daily().status, 0);
+    const auto copy = backup_in("daily");
+    write_file(tree_ + "/x", "changed");
+    auto outcome = daily();
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(outcome.err, "emsn-backup: " + copy + " is there already\n");
+    EXPECT_EQ(outcome.out, read_file(copy + ".emsn.json"));
+    write_file(copy + ".emsn.json", R"({"complete": true, "verified": false, "verify": "a.db: bad"})");
+    outcome = daily();
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.out, "");
+    expect_words(outcome, copy + " is there already, but not good: a.db: bad; it is left alone");
+    fs::remove(copy + ".emsn.json");
+    outcome = daily();
+    EXPECT_EQ(outcome.status, 1);
+    expect_words(outcome, copy + " is there already, without a receipt: it is left alone");
+    EXPECT_EQ(read_file(copy + "/x"), "x");
+}
+
+TEST_F(DailyTest, ADatabaseThatIsNotGoodIsKeptAndNotVerified) {
+    make_birds_db(tree_ + "/good.db", 100);
+    make_birds_db(tree_ + "/bad.db", 3000);
+    auto bytes = read_file(tree_ + "/bad.db");
+    std::fill(bytes.begin() + 8192, bytes.begin() + 40'000, 'x');
+    write_file(tree_ + "/bad.db", bytes);
+    SqliteDb(tree_ + "/none.db")("CREATE TABLE t(a); DROP TABLE t");
+    for (const bool linked : {false, true}) {
+        const auto outcome = daily();
+        EXPECT_EQ(outcome.status, 1);
+        const auto copy = latest();
+        const auto receipt = receipt_of(copy);
+        EXPECT_EQ(receipt["complete"], true);
+        EXPECT_EQ(receipt["verified"], false) << "linked: " << linked;
+        EXPECT_TRUE(receipt["verify"].get<std::string>().ends_with(" (and 1 more)")) << receipt;
+        expect_words(outcome, "is kept, but not verified: ");
+        EXPECT_EQ(read_file(copy + "/bad.db"), bytes);
+        EXPECT_EQ(rows_of_good_copy(copy + "/good.db"), 100);
+        if (!linked)
+            date_back("2020-01-01");
+    }
+}
+
+TEST_F(DailyTest, WhatCannotBeReadMakesItIncompleteAndWhatVanishesDoesNot) {
+    write_file(tree_ + "/x", "x");
+    instead_of(
+        "rsync",
+        "$real \"$@\"; [[ ! -e $here/fails ]] || { echo 'rsync: [sender] read errors: x' >&2; exit 23; }; "
+        "echo 'file has vanished: \"y\"' >&2; exit 24");
+    auto outcome = daily();
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    expect_words(outcome, "file has vanished: \"y\"\n");
+    EXPECT_EQ(receipt_of(backup_in("daily"))["verified"], true);
+    date_back("2020-01-01");
+    write_file(dir_ / "fails", "");
+    outcome = daily();
+    EXPECT_EQ(outcome.status, 1);
+    const auto copy = latest();
+    EXPECT_EQ(receipt_of(copy)["complete"], false);
+    EXPECT_EQ(receipt_of(copy)["verified"], false);
+    EXPECT_EQ(receipt_of(copy)["verify"], "rsync: [sender] read errors: x");
+    EXPECT_EQ(read_file(copy + "/x"), "x");
+}
+
+TEST_F(DailyTest, ExcludesAndTheFolderOfBackupsItselfAreLeftOut) {
+    const auto inside = tree_ + "/back[u]p*s\\";
+    fs::create_directories(inside);
+    fs::create_directories(tree_ + "/cache");
+    write_file(tree_ + "/cache/c", "c");
+    write_file(tree_ + "/keep", "k");
+    write_file(dir_ / "excludes", "# not these\n/cache/\n*.tmp\n");
+    write_file(tree_ + "/home/x.tmp", "t");
+    const auto outcome = run({kBackup, "daily", "--tree", tree_, "--to", inside, "--no-require-mount",
+                              "--excludes", dir_ / "excludes"},
+                             env());
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    const auto day = backups(inside + "/daily");
+    EXPECT_EQ(files_in(inside + "/daily/" + day), "home keep");
+    EXPECT_EQ(files_in(inside + "/daily/" + day + "/home"), "");
+    EXPECT_EQ(run({kBackup, "daily", "--tree", to_, "--to", to_, "--no-require-mount"}, env()).status, 1);
+}
+
+TEST_F(DailyTest, WithoutTheMountItIsTryAgainLater) {
+    if (run({"findmnt", "-nro", "TARGET", "-T", to_}).out != "/\n")
+        GTEST_SKIP() << to_ << " is on a mount of its own here";
+    write_file(conf_, "EMSN_BACKUP_DIR=" + to_ + "\nEMSN_STATION=tuin\nEMSN_BACKUP_TREE='" + tree_ + "'\n");
+    auto outcome = run({kBackup, "daily"}, env());
+    EXPECT_EQ(outcome.status, 75);
+    EXPECT_EQ(outcome.err, "emsn-backup: " + to_ + ": nothing is mounted there\n");
+    EXPECT_EQ(run({kBackup, "daily", "--to", dir_ / "away"}, env()).status, 75);
+    EXPECT_EQ(run({kBackup, "daily", "--to", dir_ / "away", "--no-require-mount"}, env()).status, 1);
+    EXPECT_EQ(files_in(to_), "");
+    EXPECT_EQ(run({kBackup, "daily", "--no-require-mount"}, env()).status, 0);
+    EXPECT_EQ(files_in(to_), "tuin") << "the rest comes from the configuration";
+}
+
+TEST_F(DailyTest, WrongUseIsTwoWithAHint) {
+    const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+        {{}, "needs a kind: daily, weekly, hourly or centre"},
+        {{"yearly"}, "unknown kind yearly"},
+        {{"daily", "weekly"}, "one kind of backup a run, not daily and weekly"},
+        {{"daily", "--fast"}, "unknown option --fast"},
+        {{"daily", "--verify", "deep"}, "--verify takes quick or full, not 'deep'"},
+        {{"daily", "--station", "../x"}, "a station cannot be called '../x'"},
+        {{"daily", "--station", "images"}, "a station cannot be called 'images'"},
+        {{"hourly"}, "needs --source DB or EMSN_SOURCE_DB"},
+    };
+    for (const auto &[args, words] : cases) {
+        const auto outcome = backup(args);
+        EXPECT_EQ(outcome.status, 2);
+        EXPECT_EQ(outcome.err, "emsn-backup: " + words + "\nTry: emsn-backup --help\n");
+    }
+    EXPECT_EQ(run({kBackup, "daily"}, env()).err.find("emsn-backup: needs --to DIR or EMSN_BACKUP_DIR\n"),
+              0U);
+    EXPECT_EQ(backup({"daily", "--tree", dir_ / "none"}).status, 1);
+    EXPECT_EQ(backup({"--help"}).status, 0);
+    EXPECT_EQ(files_in(to_), "");
+}
+
+// On a file system of its own: mount makes it at "$stick"; "$backup" is the script with "$tree" as the tree.
+class DiskTest : public DailyTest {
+  protected:
+    Outcome on_disk(const std::string &mount, const std::string &script) {
+        const auto outcome =
+            run({"unshare", "--mount", "bash", "-c",
+                 "stick=$1 tree=$2; backup() { \"$3\" daily --to \"$1\" --tree \"$2\" \"${@:4}\"; }\n"
+                 "run() { backup \"$stick\" \"$tree\" " +
+                     kBackup + " \"$@\"; }\n{ " + mount + "\n} >&2 || exit 99\n" + script,
+                 "-", to_, tree_},
+                env());
+        return outcome;
+    }
+    static bool cannot_mount(const Outcome &outcome) {
+        return outcome.status == 99 || outcome.err.find("unshare") != std::string::npos;
+    }
+};
+
+TEST_F(DiskTest, AFullDiskKeepsWhatIsThereForTheNextRun) {
+    write_file(tree_ + "/a", std::string(600'000, 'a'));
+    write_file(tree_ + "/b", std::string(900'000, 'b'));
+    make_birds_db(tree_ + "/birds.db", 100);
+    const auto outcome =
+        on_disk("mount -t tmpfs -o size=1m tmpfs \"$stick\"",
+                "run; echo $?; ls \"$stick/daily\"; mount -o remount,size=20m \"$stick\"; run >&2; "
+                "echo $?; cat \"$stick\"/daily/*/a | wc -c; ls \"$stick/daily\" | wc -l");
+    if (cannot_mount(outcome))
+        GTEST_SKIP() << "no mounts for this user: " << outcome.err;
+    EXPECT_EQ(outcome.out.find("1\n"), 0U) << outcome.out;
+    EXPECT_TRUE(outcome.out.ends_with(".partial\n0\n600000\n2\n")) << outcome.out << outcome.err;
+    expect_words(outcome, "stays for the next run to go on with: no space left on the file system of " + to_ +
+                              "/daily");
+}
+
+TEST_F(DiskTest, AFileSystemThatKeepsLittleSaysSoFirst) {
+    if (!fs::exists("/dev/fuse"))
+        GTEST_SKIP() << "no /dev/fuse";
+    plant();
+    fs::remove_all(tree_ + "/home/a\nb");
+    make_birds_db(tree_ + "/birds.db", 100);
+    const auto outcome = on_disk(
+        "truncate -s 80M \"$stick.img\"; mkfs.exfat \"$stick.img\" >&2 && loop=$(losetup -f --show "
+        "\"$stick.img\") && "
+        "{ mount.exfat-fuse \"$loop\" \"$stick\" || { losetup -d \"$loop\"; exit 99; }; }",
+        "run; echo $?; ls -A \"$stick/daily\"; run --allow-loss; echo $?; cmp \"$tree/home/wav\" "
+        "\"$stick\"/daily/*-[0-9][0-9]/home/wav; "
+        "cp \"$stick\"/daily/*-[0-9][0-9]/birds.db \"$stick.db\"; umount \"$stick\"; losetup -d \"$loop\"");
+    if (cannot_mount(outcome))
+        GTEST_SKIP() << "no exFAT through FUSE here: " << outcome.err;
+    EXPECT_EQ(outcome.out.find("1\n.emsn.lock\n{"), 0U) << outcome.out;
+    EXPECT_TRUE(outcome.out.ends_with("}\n0\n")) << outcome.out << outcome.err;
+    EXPECT_NE(outcome.out.find(R"("verified":true)"), std::string::npos);
+    EXPECT_NE(outcome.out.find(R"("lost":["hard links","symlinks","permissions",)"), std::string::npos);
+    expect_words(outcome, "does not keep: hard links, symlinks, permissions, ");
+    expect_words(outcome, "without hard links every daily backup is a full copy");
+    expect_words(outcome, "such a copy cannot be restored as a system");
+    EXPECT_EQ(rows_of_good_copy(to_ + ".db"), 100);
+}
+
+} // namespace
+} // namespace emsn::test
