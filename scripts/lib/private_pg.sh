@@ -16,11 +16,11 @@
 private_pg_bindir() {
     if command -v pg_config >/dev/null && [[ -x $(pg_config --bindir)/initdb ]]; then
         pg_config --bindir
-        return
+        return 0 # said, because in an EXIT trap a bare return gives the status that the script ends with
     fi
     local bin
     for bin in /usr/lib/postgresql/*/bin; do
-        [[ -x $bin/initdb ]] && printf '%s\n' "$bin" && return
+        [[ -x $bin/initdb ]] && printf '%s\n' "$bin" && return 0
     done
     echo 'no PostgreSQL server found: install postgresql-15' >&2
     return 1
