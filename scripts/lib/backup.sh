@@ -25,15 +25,18 @@ enter_folder() {
     ((status == 0)) || die 1 "lock $folder: flock failed with $status"
 }
 
+end_group() { [[ -z $worker ]] || kill -TERM -- "-$worker" 2>/dev/null || true; }
+
 # A whole run in a process group of its own: a signal to this script stops all that belongs to it.
 run_in_group() { # FUNCTION; sets worker_status
-    local worker signal=0
+    local worker='' signal=0
+    trap 'signal=15; end_group' TERM
+    trap 'signal=2; end_group' INT
     set -m
     "$@" </dev/null &
     worker=$!
     set +m
-    trap 'signal=15; kill -TERM -- "-$worker" 2>/dev/null' TERM
-    trap 'signal=2; kill -TERM -- "-$worker" 2>/dev/null' INT
+    ((signal == 0)) || end_group
     while :; do
         worker_status=0
         # bash itself reports a child that a signal ended

@@ -97,11 +97,15 @@ TEST_F(DailyTest, DatabasesAreWholeBesideLivingWriters) {
     const auto birds = tree_ + "/home/it's \"birds\"\n.bin";
     make_birds_db(birds, 2000);
     ::chmod(birds.c_str(), 0640);
-    make_birds_db(tree_ + "/home/wal.db", 1000, "wal");
-    SqliteDb user(tree_ + "/home/wal.db");
+    fs::create_directory(tree_ + "/wal");
+    make_birds_db(tree_ + "/wal/wal.db", 1000, "wal");
+    const char *const kMark = "import os, sys; os.setxattr(sys.argv[1], 'user.mine', b'1'); "
+                              "os.getuid() or os.chown(sys.argv[1], 1234, 5678)";
+    ASSERT_EQ(run({"python3", "-c", kMark, tree_ + "/wal/wal.db"}).status, 0);
+    SqliteDb user(tree_ + "/wal/wal.db");
     user("PRAGMA wal_autocheckpoint = 0; INSERT INTO detections SELECT * FROM detections WHERE rowid = 1; "
          "UPDATE detections SET File_Name = 'Blackbird-1001.mp3' WHERE rowid = 1001");
-    ASSERT_GT(fs::file_size(tree_ + "/home/wal.db-wal"), 0U);
+    ASSERT_GT(fs::file_size(tree_ + "/wal/wal.db-wal"), 0U);
     Process recorder({"/usr/bin/python3", EMSN_SOURCE_DIR "/tests/support/recorder.py", birds, "--fast",
                       "--start", "2001"},
                      dir_ / "log");
@@ -117,11 +121,17 @@ TEST_F(DailyTest, DatabasesAreWholeBesideLivingWriters) {
     const auto copy = backup_in("daily");
     EXPECT_GT(rows_of_good_copy(copy + "/home/it's \"birds\"\n.bin"), 2001);
     EXPECT_EQ(mode(copy + "/home/it's \"birds\"\n.bin"), 0640U);
-    EXPECT_EQ(rows_of_good_copy(copy + "/home/wal.db"), 1001);
-    EXPECT_EQ(files_in(copy + "/home"), "it's \"birds\"\n.bin wal.db");
+    EXPECT_EQ(rows_of_good_copy(copy + "/wal/wal.db"), 1001);
+    struct stat st {};
+    ASSERT_EQ(::stat((copy + "/wal/wal.db").c_str(), &st), 0);
+    EXPECT_EQ(st.st_uid, ::geteuid() == 0 ? 1234U : ::geteuid());
+    EXPECT_EQ(fs::last_write_time(copy + "/wal/wal.db"), fs::last_write_time(tree_ + "/wal/wal.db"));
+    EXPECT_EQ(files_in(copy + "/home"), "it's \"birds\"\n.bin");
+    EXPECT_EQ(files_in(copy + "/wal"), "wal.db");
+    EXPECT_EQ(fs::last_write_time(copy + "/wal"), fs::last_write_time(tree_ + "/wal"));
     EXPECT_EQ(
-        run({"python3", "-c", "import os, sys; print(os.listxattr(sys.argv[1]))", copy + "/home/wal.db"}).out,
-        "[]\n")
+        run({"python3", "-c", "import os, sys; print(os.listxattr(sys.argv[1]))", copy + "/wal/wal.db"}).out,
+        "['user.mine']\n")
         << "no mark of a mirror";
 }
 
