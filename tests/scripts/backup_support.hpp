@@ -21,6 +21,18 @@ class BackupTest : public ::testing::Test {
         write_file(conf_, "");
     }
 
+    // Hard links, symlinks, a FIFO, a hole, odd names, modes and times.
+    void plant() {
+        const std::string script =
+            "cd \"$1\"; umask 022; head -c 200000 /dev/urandom >home/wav; ln home/wav home/the-same; ln -s "
+            "wav home/link; "
+            "ln -s nowhere home/dangling; mkfifo home/fifo; truncate -s 50M home/hole; mkdir home/closed "
+            "home/$'a\\nb'; "
+            "echo x >home/$'a\\nb'/$'it\\'s \"it\";$(x)\\xff'; echo y >home/closed/y; chmod 2750 "
+            "home/closed; "
+            "chmod 4711 home/closed/y; touch -d '2001-02-03 04:05:06.789' home/wav home/closed";
+        ASSERT_EQ(run({"bash", "-c", script, "-", tree_}).status, 0);
+    }
     // Programs of the same name in dir_/bin come before the system's.
     std::vector<std::string> env() {
         auto words = sanitizer_env();
