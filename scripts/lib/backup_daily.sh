@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154  # tree, folder and the like are locals of emsn-backup's main
 # emsn-backup daily, to be sourced: a tree by rsync, and the databases in it whole.
 
+readonly -a kOtherTests=(apptype cdf compress csv elf encoding json tar text tokens) # of file(1), besides the magic
 readonly kLinkedTrees=3 # unchanged files are looked for in so many earlier backups: one may lack what could not be read
 
 # What the file system here cannot keep, found by trying; fills lost.
@@ -28,7 +29,7 @@ probe_file_system() {
 }
 
 attribute_kept() { # FILE NAME HEXADECIMAL
-    python3 -c 'import os, sys; os.setxattr(sys.argv[1], sys.argv[2], bytes.fromhex(sys.argv[3]))' "$@" 2>/dev/null
+    setfattr -n "$2" -v "0x$3" -- "$1" 2>/dev/null
 }
 
 lacks() { # WORDS: whether the file system cannot keep them
@@ -114,13 +115,16 @@ copy_tree() { # PARTIAL; sets complete
 # The SQLite databases in a tree, by their first bytes: relative names, each ended by NUL. A file that is linked to an
 # earlier backup was looked into when it was new; of those only whole numbers of the smallest page are opened again.
 databases_in() { # TREE
-    find "$1" -xdev -type f -size +511c -printf '%n %s %P\0' | (cd -- "$1" && exec perl -MFcntl -0ne '
-        chomp;
-        my ($links, $size, $name) = split / /, $_, 3;
-        next if $links > 1 && $size % 512;
-        sysopen(my $file, $name, O_RDONLY | O_NOFOLLOW) or die "open $name: $!\n";
-        sysread($file, my $head, 16) // die "read $name: $!\n";
-        print "$name\0" if $head eq "SQLite format 3\0";')
+    local line name size type
+    printf '0\tstring\tSQLite\\ format\\ 3\\0\tdatabase\n' >"$scratch/magic"
+    find "$1" -xdev -type f -size +511c -printf '%n %s %P\0' | while IFS= read -rd '' line; do
+        name=${line#* }
+        size=${name%% *}
+        ((${line%% *} > 1 && size % 512)) || printf '%s\0' "${name#* }"
+    done | (cd -- "$1" && xargs -0r file -E -m "$scratch/magic" -P bytes=16 -00 -r "${kOtherTests[@]/#/--exclude=}" --) |
+        while IFS= read -rd '' name && IFS= read -rd '' type; do
+            [[ $type != database ]] || printf '%s\0' "$name"
+        done
 }
 
 # rsync's copy of a database may be torn. A snapshot of the source takes its place, with its owner, mode, times and
@@ -145,8 +149,7 @@ copy_database() { # PARTIAL NAME
     fi
     if ! cmp -s -- "$new" "$copy"; then
         # the mark by which emsn knows its mirrors
-        python3 -c 'import os, sys
-if "user.emsn.mirror" in os.listxattr(sys.argv[1]): os.removexattr(sys.argv[1], "user.emsn.mirror")' "$new" 2>/dev/null || true
+        setfattr -x user.emsn.mirror -- "$new" 2>/dev/null || true
         cp --attributes-only --preserve=all -- "$copy" "$new" 2>/dev/null ||
             cp --attributes-only --preserve=timestamps -- "$copy" "$new" || die 1 "attributes of $folder/$copy: failed"
         mv -fT -- "$new" "$copy" || die 1 "replace $folder/$copy: failed"

@@ -6,7 +6,7 @@
 #
 # shellcheck disable=SC2034  # the lists are for whoever sources this
 PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libsqlite3-dev libxxhash-dev nlohmann-json3-dev postgresql-server-dev-15)
-PACKAGES_RUN=(sqlite3 python3 postgresql-15 rsync zstd jq)
+PACKAGES_RUN=(sqlite3 python3 postgresql-15 rsync zstd jq file attr)
 PACKAGES_TEST=(libgtest-dev libpq-dev clang clang-format clang-tidy shellcheck git btrfs-progs xfsprogs
     exfat-fuse exfatprogs)
 
