@@ -16,7 +16,7 @@ import time
 
 import common
 
-SUM_UP = '{ if ($2 == 1 || !seen[$1]++) sum += $3 } END { printf "%d\\n", sum }'
+SUM_UP = '{ if ($2 == 1 || !seen[$1]++) sum += $3 } END { printf "%.0f\\n", sum }'
 RGLOB = """import pathlib, sys
 total = 0
 for item in pathlib.Path(sys.argv[1]).rglob('*'):

@@ -56,7 +56,8 @@ TEST_F(Objects, PathFunctionsAndEndingSessionsAreNotForMonitors) {
                 " (SELECT oid FROM pg_namespace WHERE nspname = 'emsn') AND NOT"
                 " has_function_privilege('pg_monitor', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text"),
         "emsn.create_detections(text,text)\nemsn.create_detections_in(text,text,name)\n"
-        "emsn.dir_size_safe(text,jsonb)\nemsn.is_time_zone(text)\nemsn.suffixed(text,text)\n"
+        "emsn.dir_size_safe(text,jsonb)\nemsn.dir_usage(text,integer,jsonb)\n"
+        "emsn.is_time_zone(text)\nemsn.suffixed(text,text)\n"
         "emsn.terminate_idle_transactions(interval,boolean)\nemsn.use_detections(regclass)");
 }
 
