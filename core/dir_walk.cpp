@@ -16,9 +16,7 @@ constexpr std::size_t kReadBytes = 65536;
 constexpr unsigned kShareEvery = 16;           // entries between two looks for an idle worker
 constexpr std::size_t kNamesGiven = 512;       // of a huge directory at once
 constexpr std::ptrdiff_t kWorthSharing = 2048; // bytes of names
-constexpr std::size_t kLeastOpenLevels = 4;
-constexpr std::int64_t kBlockBytes = 512; // unit of st_blocks, see stat(2)
-constexpr int kOpenFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+constexpr std::int64_t kBlockBytes = 512;      // unit of st_blocks, see stat(2)
 
 bool is_dot(std::string_view name) {
     return name == "." || name == "..";
@@ -29,7 +27,7 @@ bool is_dot(std::string_view name) {
 WalkTask::WalkTask(const std::string &path_, int max_depth, const WalkOptions &options_,
                    std::shared_ptr<LinkSet> links_)
     : path(path_), options(options_), links(links_ ? std::move(links_) : std::make_shared<LinkSet>()),
-      links_by_row(max_depth > 0), tree(path_, max_depth) {}
+      links_by_row(max_depth > 0), open_levels(levels_allowed()), tree(path_, max_depth) {}
 
 DirWalk::DirWalk(WalkTask &task) : task_(task), buffer_(std::make_unique_for_overwrite<char[]>(kReadBytes)) {}
 
@@ -190,10 +188,13 @@ void DirWalk::visit(NameList::Taken next) {
 void DirWalk::leave() {
     const std::size_t parent = levels_.size() - 2; // meaningless for the base, which has none to open
     if (levels_.size() > 1 && parent != 0 && parent < first_open_) {
+        const auto is_done = [](const Level &level) { return level.names.empty(); };
+        if (std::all_of(levels_.begin(), levels_.end(), is_done))
+            return levels_.clear(); // nothing up there to come back for
         first_open_ = parent;
         Level &level = levels_[parent];
         level.fd = reopen_parent(levels_.back().fd.get());
-        if (!level.fd) { // gone or moved out of reach: what is left in it cannot be counted
+        if (!level.fd) { // gone, or moved out of reach: what is left in it cannot be counted
             count_in(level.row);
             failed("return to", levels_[parent - 1].names.current(), ESTALE);
             level.names.clear();
@@ -271,49 +272,6 @@ void DirWalk::share_entries(const char *&at, const char *end) {
     ++tally_.pending;
     flush();
     task_.jobs.give(std::move(job));
-}
-
-// The directory called name in the one at the bottom. Out of descriptors, it closes one of its own.
-Fd DirWalk::open_here(const char *name) {
-    for (;;) {
-        Fd fd(::openat(levels_.back().fd.get(), name, kOpenFlags));
-        if (fd || (errno != EMFILE && errno != ENFILE) || !close_oldest())
-            return fd;
-    }
-}
-
-bool DirWalk::close_oldest() {
-    if (first_open_ + 1 >= levels_.size())
-        return false;
-    levels_[first_open_++].fd.reset();
-    return true;
-}
-
-void DirWalk::keep_few_open() {
-    const auto share = static_cast<std::size_t>(WalkTask::kOpenLevels / std::max(1, task_.workers.load()));
-    while (levels_.size() - first_open_ > std::max(share, kLeastOpenLevels) && close_oldest()) {
-    }
-}
-
-Fd DirWalk::open_by_names(std::size_t index) const {
-    Fd fd(::fcntl(levels_[0].fd.get(), F_DUPFD_CLOEXEC, 0));
-    for (std::size_t i = 0; fd && i < index; ++i)
-        fd = Fd(::openat(fd.get(), levels_[i].names.current(), kOpenFlags));
-    return fd;
-}
-
-// The parent of the directory behind child_fd, which must still be the one that the walk came through; else,
-// as when the child was moved elsewhere meanwhile, the way down from the base.
-Fd DirWalk::reopen_parent(int child_fd) const {
-    const FileId expected = ids_[ids_.size() - 2];
-    const auto is_parent = [&](const Fd &fd) {
-        struct stat st {};
-        return fd && ::fstat(fd.get(), &st) == 0 && id_of(st) == expected;
-    };
-    Fd fd(::openat(child_fd, "..", kOpenFlags));
-    if (!is_parent(fd))
-        fd = open_by_names(levels_.size() - 2);
-    return is_parent(fd) ? std::move(fd) : Fd();
 }
 
 } // namespace emsn::core

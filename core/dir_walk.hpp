@@ -8,6 +8,8 @@
 // directory.
 #pragma once
 
+#include <fcntl.h>
+
 #include <atomic>
 #include <memory>
 #include <string>
@@ -26,12 +28,13 @@ struct WalkTask {
              std::shared_ptr<LinkSet> links_);
 
     static constexpr int kNotAsked = -1;
-    static constexpr int kOpenLevels = 128; // of all workers together
+    static int levels_allowed();
 
     const std::string path;
     const WalkOptions options;
     const std::shared_ptr<LinkSet> links;
     const bool links_by_row; // false: the set outlives this walk's rows
+    const int open_levels;   // of all workers together
     UsageTree tree;
     JobQueue jobs;
     std::atomic<int> root_errno{kNotAsked}; // of lstat(2) of the root; 0: reached
@@ -47,6 +50,8 @@ class DirWalk {
     void run(Job job);
 
   private:
+    static constexpr int kOpenFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
     struct Level {
         Fd fd;         // closed while the walk is far below
         UsageRow *row; // that this directory counts in
