@@ -2,9 +2,13 @@
 -- background workers and replication have slots of their own.
 
 CREATE FUNCTION emsn.sees_sessions() RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') $$;
+AS $$
+BEGIN
+    RETURN pg_has_role(current_user, 'pg_read_all_stats', 'USAGE');
+END
+$$;
 COMMENT ON FUNCTION emsn.sees_sessions() IS 'Whether the caller sees what sessions of others do (pg_read_all_stats, part of pg_monitor).';
 
 CREATE FUNCTION emsn.require_sessions_visible() RETURNS void
@@ -97,7 +101,19 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM emsn.require_sessions_visible();
+    -- both look at every lock of the server, so once each, and not at all where no session is idle in a transaction
     RETURN QUERY
+    WITH held AS MATERIALIZED (
+        SELECT l.pid,
+               count(*) AS locks
+        FROM pg_locks AS l
+        GROUP BY l.pid
+    ), waiting AS MATERIALIZED (
+        SELECT w.pid,
+               pg_blocking_pids(w.pid) AS blocked_by
+        FROM pg_stat_activity AS w
+        WHERE w.wait_event_type = 'Lock'
+    )
     SELECT a.pid,
            a.usename::text,
            a.application_name,
@@ -106,11 +122,8 @@ BEGIN
            greatest(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::bigint,
            greatest(extract(epoch FROM clock_timestamp() - a.state_change), 0)::bigint,
            a.query,
-           (SELECT count(*) FROM pg_locks AS l WHERE l.pid = a.pid),
-           ARRAY(SELECT w.pid
-                 FROM pg_stat_activity AS w
-                 WHERE w.wait_event_type = 'Lock' AND a.pid = ANY (pg_blocking_pids(w.pid))
-                 ORDER BY w.pid),
+           coalesce((SELECT h.locks FROM held AS h WHERE h.pid = a.pid), 0),
+           ARRAY(SELECT w.pid FROM waiting AS w WHERE a.pid = ANY (w.blocked_by) ORDER BY w.pid),
            age(a.backend_xmin),
            a.backend_start,
            a.xact_start
