@@ -5,45 +5,58 @@ LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 20
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    t record;
-    s record;
-    result emsn.health_row;
+    -- enough to tell a station that hears next to nothing; a user's own percentage is of the whole
+    counted_to CONSTANT integer := 500;
+    -- fewer are no measure: 2 of 20 are a fault, 0 of 5 an hour of rain
+    enough CONSTANT integer := 20;
+    -- as long as no habit is known
+    day_hours CONSTANT numeric := 24;
     not_expected CONSTANT text := '; not expected';
     look CONSTANT text := 'Look at the station: power, network, microphone, recorder. A planned silence: set expected to false in emsn.station_settings.';
+    s record;
+    exactly boolean := EXISTS (SELECT FROM emsn.thresholds AS t
+                               WHERE t.check_name = 'detections_today' AND concat(t.warning_at, t.critical_at) LIKE '%\%%');
+    silent_hours numeric;
+    nameless bigint;
+    result emsn.health_row;
 BEGIN
-    FOR t IN
-        SELECT d.station, d.detections, d.species, d.usual_by_now, coalesce(r.expected, true) AS expected
-        FROM emsn.detections_today_rows() AS d
-        LEFT JOIN emsn.station_settings AS r ON r.station = d.station
+    PERFORM emsn.require_readable_detections();
+    FOR s IN
+        SELECT r.station, r.time_zone, r.expected, r.detections, r.species, r.last_detection, r.future_detections,
+               r.future_until, h.usual_by_now, h.usual_silence_hours
+        FROM emsn.station_rows() AS r
+        LEFT JOIN emsn.habit_rows(CASE WHEN NOT exactly THEN counted_to END) AS h ON h.station = r.station
     LOOP
         result := emsn.judge(
-            'detections_today', t.station, t.detections, 'detections', t.usual_by_now, true, NULL, NULL,
-            format('%s detection%s of %s species today%s', t.detections, CASE WHEN t.detections <> 1 THEN 's' END,
-                   t.species, '; usually ' || t.usual_by_now || ' by now'),
+            'detections_today', s.station, s.detections, 'detections', s.usual_by_now, true,
+            CASE WHEN s.usual_by_now >= enough THEN '10%' END, NULL,
+            format('%s detection%s of %s species today%s', s.detections, CASE WHEN s.detections <> 1 THEN 's' END,
+                   s.species,
+                   '; usually ' || s.usual_by_now
+                   || CASE WHEN s.usual_by_now = counted_to AND NOT exactly THEN ' or more' ELSE '' END || ' by now'),
             look);
-        IF NOT t.expected THEN
+        IF NOT s.expected THEN
             result.status := 'ok';
             result.message := result.message || not_expected;
             result.remedy := NULL;
         END IF;
         RETURN NEXT result;
-    END LOOP;
-    FOR s IN
-        SELECT r.station, r.time_zone, r.last_detection, r.silent_hours, r.expected, r.future_detections, r.future_until
-        FROM emsn.station_rows() AS r
-    LOOP
-        IF s.last_detection IS NULL THEN
+        silent_hours := emsn.silent_hours(s.last_detection);
+        IF silent_hours IS NULL THEN
             RETURN NEXT emsn.unjudged('silent_station', s.station, CASE WHEN s.expected THEN 'unknown' ELSE 'ok' END,
                                       'never heard' || CASE WHEN s.expected THEN '' ELSE not_expected END,
                                       CASE WHEN s.expected THEN look END);
         ELSIF NOT s.expected THEN
             RETURN NEXT emsn.unjudged('silent_station', s.station, 'ok',
-                                      format('silent for %s hours%s', s.silent_hours, not_expected), NULL);
+                                      format('silent for %s hours%s', silent_hours, not_expected), NULL);
         ELSE
             RETURN NEXT emsn.judge(
-                'silent_station', s.station, s.silent_hours, 'hours', NULL, false, '24', '48',
-                format('last detection %s hours ago, at %s (%s)', s.silent_hours,
-                       to_char(s.last_detection AT TIME ZONE s.time_zone, 'YYYY-MM-DD HH24:MI'), s.time_zone),
+                'silent_station', s.station, silent_hours, 'hours', coalesce(s.usual_silence_hours, day_hours), false,
+                '100%', '200%',
+                format('last detection %s hours ago, at %s (%s); %s', silent_hours,
+                       to_char(s.last_detection AT TIME ZONE s.time_zone, 'YYYY-MM-DD HH24:MI'), s.time_zone,
+                       coalesce('usually heard again within ' || s.usual_silence_hours || ' hours',
+                                'too few days to know what is usual')),
                 look);
         END IF;
         IF s.future_detections > 0 THEN
@@ -54,6 +67,18 @@ BEGIN
                 'Look at the clock and the time zone of the station (emsn.station_settings), and correct those rows.');
         END IF;
     END LOOP;
+    EXECUTE emsn.detections_sql('
+        SELECT count(*)
+        FROM (SELECT FROM {detections} AS d WHERE d.station IS NULL AND {live} LIMIT 1000) AS n')
+    INTO nameless;
+    IF nameless > 0 THEN
+        RETURN NEXT emsn.judge(
+            'nameless_detections', 'all stations', nameless, 'detections', NULL, false, '1', NULL,
+            format('%s detection%s without a station, shown nowhere else',
+                   nameless || CASE WHEN nameless = 1000 THEN ' or more' ELSE '' END,
+                   CASE WHEN nameless <> 1 THEN 's' END),
+            'Give those rows the station that heard them.');
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION emsn.check_stations() IS 'For each known station: detections today, hours of silence, detections dated in the future.';
+COMMENT ON FUNCTION emsn.check_stations() IS 'For each known station: detections today, hours of silence, detections dated in the future; and detections without a station.';

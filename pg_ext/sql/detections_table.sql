@@ -1,5 +1,20 @@
 -- The table of detections: named by the user, or made here. Neither it nor the extension depends on the other.
 
+CREATE FUNCTION emsn.require_primary(operation text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'read_only_sql_transaction',
+            MESSAGE = format('%s: this server is a standby and takes no changes', operation),
+            HINT = 'Do it on the primary; the standby follows.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION emsn.require_primary(text) IS 'Error 25006 on a standby.';
+
 CREATE FUNCTION emsn.use_detections(detections regclass) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -15,6 +30,7 @@ BEGIN
             ERRCODE = 'null_value_not_allowed',
             MESSAGE = 'use_detections: no table is given';
     END IF;
+    PERFORM emsn.require_primary('use_detections');
     SELECT format('%I.%I', n.nspname, c.relname), c.relkind, c.relpersistence
     INTO shown, kind, persistence
     FROM pg_class AS c
@@ -96,6 +112,7 @@ BEGIN
             ERRCODE = 'null_value_not_allowed',
             MESSAGE = 'create_detections: neither name nor partition_by may be NULL';
     END IF;
+    PERFORM emsn.require_primary('create_detections');
     CASE partition_by
         WHEN 'none' THEN key := 'id'; clause := '';
         WHEN 'month' THEN key := 'id, detection_timestamp'; clause := ' PARTITION BY RANGE (detection_timestamp)';
@@ -147,7 +164,8 @@ BEGIN
              deleted_at timestamptz,
              PRIMARY KEY (%s)
          )%s', in_schema, base, key, clause);
-    EXECUTE format('CREATE INDEX ON %I.%I (station, detection_timestamp)', in_schema, base);
+    -- species and deleted ride along: a day is counted from the index alone
+    EXECUTE format('CREATE INDEX ON %I.%I (station, detection_timestamp) INCLUDE (species, deleted)', in_schema, base);
     EXECUTE format('CREATE INDEX ON %I.%I (species, detection_timestamp)', in_schema, base);
     IF partition_by <> 'none' THEN
         EXECUTE format('CREATE TABLE %I.%I PARTITION OF %I.%I DEFAULT',

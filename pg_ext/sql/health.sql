@@ -61,10 +61,12 @@ COMMENT ON FUNCTION emsn.judge(text, text, numeric, text, numeric, boolean, text
 
 CREATE FUNCTION emsn.unjudged(check_name text, subject text, status text, message text, remedy text)
 RETURNS emsn.health_row
-LANGUAGE sql VOLATILE PARALLEL SAFE
+LANGUAGE plpgsql VOLATILE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT ROW(check_name, subject, status, NULL, NULL, NULL, NULL, message, remedy, clock_timestamp())::emsn.health_row
+BEGIN
+    RETURN ROW(check_name, subject, status, NULL, NULL, NULL, NULL, message, remedy, clock_timestamp())::emsn.health_row;
+END
 $$;
 COMMENT ON FUNCTION emsn.unjudged(text, text, text, text, text) IS 'Row of emsn.health without a value.';
 
@@ -84,6 +86,8 @@ BEGIN
         FROM (VALUES ('check_connections', 'connections', 'server'),
                      ('check_idle_in_transaction', 'idle_in_transaction', 'server'),
                      ('check_disk_usage', 'disk_usage', 'server'),
+                     ('check_detections_index', 'detections_index', 'all stations'),
+                     ('check_dead_tuples', 'dead_tuples', 'all stations'),
                      ('check_stations', 'detections_today', 'all stations')) AS c (function_name, check_name, subject)
     LOOP
         BEGIN

@@ -15,8 +15,9 @@ AS $$
 DECLARE
     named text := (SELECT s.value FROM emsn.settings AS s WHERE s.name = 'detections');
     relation regclass := to_regclass(named);
-    is_local boolean;
+    type_name text;
     has_deleted boolean;
+    is_local boolean;
 BEGIN
     IF named IS NULL THEN
         RAISE EXCEPTION USING
@@ -30,15 +31,22 @@ BEGIN
             MESSAGE = format('the table of detections %s is not there', named),
             HINT = 'Restore it, or name another one: SELECT emsn.use_detections(''schema.table'');';
     END IF;
-    SELECT bool_or(a.atttypid = 'timestamp'::regtype) FILTER (WHERE a.attname = 'detection_timestamp'),
+    SELECT max(format_type(a.atttypid, NULL)) FILTER (WHERE a.attname = 'detection_timestamp'),
            coalesce(bool_or(a.attname = 'deleted'), false)
-    INTO is_local, has_deleted
+    INTO type_name, has_deleted
     FROM pg_attribute AS a
     WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped;
-    IF is_local IS NULL THEN
+    IF type_name IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_column',
             MESSAGE = format('%s has no column detection_timestamp', named);
+    END IF;
+    is_local := CASE type_name WHEN 'timestamp with time zone' THEN false
+                               WHEN 'timestamp without time zone' THEN true END;
+    IF is_local IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'datatype_mismatch',
+            MESSAGE = format('%s: detection_timestamp is %s, not timestamptz or timestamp', named, type_name);
     END IF;
     query := replace(query, '{live}', CASE WHEN has_deleted THEN 'd.deleted IS NOT TRUE' ELSE 'true' END);
     query := replace(query, '{zone}', CASE WHEN is_local THEN '' ELSE 'AT TIME ZONE k.time_zone' END);
@@ -48,25 +56,7 @@ BEGIN
     RETURN replace(query, '{detections}', relation::text);
 END
 $$;
-COMMENT ON FUNCTION emsn.detections_sql(text) IS 'Query over the table of detections, ready to execute; errors 55000 (none named), 42P01 (not there), 42703.';
-
--- Whether stations can be found by jumping through an index instead of reading every row.
-CREATE FUNCTION emsn.has_station_index() RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT EXISTS (
-        SELECT
-        FROM emsn.settings AS s
-        JOIN pg_index AS i ON i.indrelid = to_regclass(s.value)
-        JOIN pg_class AS c ON c.oid = i.indexrelid
-        JOIN pg_am AS m ON m.oid = c.relam
-        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE s.name = 'detections' AND a.attname = 'station' AND a.atttypid IN ('text'::regtype, 'varchar'::regtype)
-          AND m.amname = 'btree' AND i.indisvalid AND i.indpred IS NULL
-    )
-$$;
-COMMENT ON FUNCTION emsn.has_station_index() IS 'Whether the table of detections has an index that begins with station.';
+COMMENT ON FUNCTION emsn.detections_sql(text) IS 'Query over the table of detections, ready to execute; errors 55000 (none named), 42P01 (not there), 42703, 42804.';
 
 -- Rows without a station belong to none and are not shown.
 CREATE FUNCTION emsn.known_stations()
@@ -92,7 +82,7 @@ DECLARE
     heard text[];
 BEGIN
     EXECUTE format('SELECT array_agg(s.station) FROM (%s) AS s (station)',
-                   emsn.detections_sql(CASE WHEN emsn.has_station_index() THEN jumping ELSE reading END))
+                   emsn.detections_sql(CASE WHEN emsn.finds_stations() THEN jumping ELSE reading END))
     INTO heard;
     RETURN QUERY
     SELECT n.station,
@@ -106,3 +96,32 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION emsn.known_stations() IS 'Stations of the registry and of the table of detections, each with its zone, its clock and its calendar day.';
+
+-- The one place that looks for the last detection: none in the future, for a clock that runs ahead is not a bird.
+CREATE FUNCTION emsn.heard_stations()
+RETURNS TABLE (station text, time_zone text, expected boolean, clock timestamp, today date, last_detection timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE emsn.detections_sql('
+        SELECT k.station,
+               k.time_zone,
+               k.expected,
+               k.clock,
+               k.today,
+               l.last_detection
+        FROM emsn.known_stations() AS k
+        LEFT JOIN LATERAL (
+            SELECT d.detection_timestamp {instant} AS last_detection
+            FROM {detections} AS d
+            WHERE d.station = k.station AND {live}
+              AND d.detection_timestamp <= {now}
+              AND d.detection_timestamp > ''-infinity''
+            ORDER BY d.detection_timestamp DESC
+            LIMIT 1
+        ) AS l ON true');
+END
+$$;
+COMMENT ON FUNCTION emsn.heard_stations() IS 'Known stations, each with its last detection up to now.';

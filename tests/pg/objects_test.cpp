@@ -57,7 +57,7 @@ TEST_F(Objects, PathFunctionsAndEndingSessionsAreNotForMonitors) {
                 " has_function_privilege('pg_monitor', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text"),
         "emsn.create_detections(text,text)\nemsn.create_detections_in(text,text,name)\n"
         "emsn.dir_size_safe(text,jsonb)\nemsn.dir_usage(text,integer,jsonb)\n"
-        "emsn.is_time_zone(text)\nemsn.suffixed(text,text)\n"
+        "emsn.is_time_zone(text)\nemsn.require_primary(text)\nemsn.suffixed(text,text)\n"
         "emsn.terminate_idle_transactions(interval,boolean)\nemsn.use_detections(regclass)");
 }
 

@@ -64,10 +64,16 @@ TEST_F(Restore, HotStandbyAnswersAndSaysWhyItDoesNotWrite) {
         EXPECT_EQ(standby.value("SELECT pg_is_in_recovery()"), "t");
         EXPECT_EQ(standby.value("SELECT count(*) FROM emsn.health WHERE status = 'unknown'"), "0");
         EXPECT_EQ(standby.text("SELECT station, detections FROM emsn.detections_today"), "a|1");
-        EXPECT_EQ(standby.fails("SELECT emsn.idle_transaction_rows()").sqlstate, "");
+        EXPECT_EQ(standby.fails("SELECT emsn.create_detections('other')").sqlstate, "25006");
+        for (const std::string reading :
+             {"emsn.idle_transaction_rows()", "emsn.stations", "emsn.terminate_idle_transactions('0')",
+              "emsn.connection_clients", "emsn.detections_per_station(current_date, current_date)"})
+            EXPECT_EQ(standby.fails("SELECT * FROM " + reading).sqlstate, "") << reading;
+        EXPECT_EQ(standby.value("SELECT count(*) FROM emsn.health WHERE check_name = 'dead_tuples'"), "0");
         const auto refused = standby.fails("SELECT emsn.use_detections('bird_detections')");
         EXPECT_EQ(refused.sqlstate, "25006");
-        EXPECT_EQ(refused.message, "cannot execute INSERT in a read-only transaction");
+        EXPECT_EQ(refused.hint, "Do it on the primary; the standby follows.");
+        EXPECT_EQ(refused.message, "use_detections: this server is a standby and takes no changes");
     }
     run({"bash", "-c", ". \"$1/scripts/lib/private_pg.sh\"; private_pg_stop \"$2/pg\"", "bash",
          EMSN_SOURCE_DIR, folder.path()});
