@@ -1,73 +1,4 @@
--- Checks of the server itself.
-
-CREATE FUNCTION emsn.check_connections() RETURNS SETOF emsn.health_row
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 1
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    c record;
-    result emsn.health_row;
-    remedy CONSTANT text := 'See who holds them: SELECT * FROM emsn.connection_clients; and who does nothing with them: SELECT * FROM emsn.idle_transactions;';
-BEGIN
-    PERFORM emsn.require_sessions_visible();
-    SELECT n.used, n.max_connections, n.reserved, n.available
-    INTO c
-    FROM emsn.connections AS n;
-    result := emsn.judge(
-        'connections', 'server', c.used, 'connections', c.max_connections - c.reserved, false, '80%', '90%',
-        format('%s of %s connections used, %s available (%s reserved)', c.used, c.max_connections, c.available, c.reserved),
-        remedy);
-    IF c.available = 0 THEN
-        result.status := 'critical';
-        result.remedy := remedy;
-    END IF;
-    RETURN NEXT result;
-END
-$$;
-COMMENT ON FUNCTION emsn.check_connections() IS 'Connection slots used; limits in % and - refer to the slots that are not reserved.';
-
-CREATE FUNCTION emsn.check_idle_in_transaction() RETURNS SETOF emsn.health_row
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 1
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    warning CONSTANT text := '300';
-    critical CONSTANT text := '900';
-    sessions bigint := 0;
-    oldest record;
-    oldest_seconds bigint := 0;
-    i record;
-    message text := 'no session is idle in a transaction';
-    limit_seconds text;
-BEGIN
-    FOR i IN
-        SELECT t.pid, t.user_name, t.application_name, t.transaction_seconds, t.blocks_pids
-        FROM emsn.idle_transaction_rows() AS t
-        ORDER BY t.transaction_seconds DESC, t.pid
-    LOOP
-        IF sessions = 0 THEN
-            oldest := i;
-            oldest_seconds := i.transaction_seconds;
-        END IF;
-        sessions := sessions + 1;
-    END LOOP;
-    IF sessions > 0 THEN
-        message := format('pid %s (user %s, application %s) is idle in a transaction for %s s%s%s',
-                          oldest.pid, oldest.user_name, coalesce(nullif(oldest.application_name, ''), '-'),
-                          oldest.transaction_seconds,
-                          ', blocks pid ' || nullif(array_to_string(oldest.blocks_pids, ', '), ''),
-                          CASE WHEN sessions > 1 THEN format('; %s more', sessions - 1) END);
-    END IF;
-    SELECT l.warning_at
-    INTO limit_seconds
-    FROM emsn.limits('idle_in_transaction', 'server', warning, critical) AS l;
-    RETURN NEXT emsn.judge(
-        'idle_in_transaction', 'server', oldest_seconds, 'seconds', NULL, false, warning, critical,
-        message,
-        format('SELECT * FROM emsn.terminate_idle_transactions(%L, dry_run => false);', limit_seconds || ' seconds'));
-END
-$$;
-COMMENT ON FUNCTION emsn.check_idle_in_transaction() IS 'Age of the oldest transaction in which a session sits idle.';
+-- Checks of the server itself: its disks, its age in transactions, its size.
 
 -- Images are full by nature. The kinds of FUSE that desktops and containers mount hold no files of their own.
 CREATE FUNCTION emsn.check_disk_usage() RETURNS SETOF emsn.health_row
@@ -98,3 +29,44 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION emsn.check_disk_usage() IS 'How full each file system of the server is, per cent as df shows it.';
+
+-- The server refuses new transactions 3 million before the counter meets its own tail; the counter of multixacts alike.
+CREATE FUNCTION emsn.check_wraparound() RETURNS SETOF emsn.health_row
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    most CONSTANT bigint := 2147483648 - 3000000;
+    oldest record;
+BEGIN
+    SELECT d.datname, a.transactions
+    INTO oldest
+    FROM pg_database AS d
+    CROSS JOIN LATERAL (SELECT greatest(age(d.datfrozenxid), mxid_age(d.datminmxid)) AS transactions) AS a
+    ORDER BY a.transactions DESC, d.datname
+    LIMIT 1;
+    RETURN NEXT emsn.judge(
+        'wraparound', 'server', oldest.transactions, 'transactions', most, false, '50%', '75%',
+        format('database %s: oldest row not frozen is %s transactions old, %s are left', oldest.datname,
+               oldest.transactions, most - oldest.transactions),
+        format('In database %s, as a superuser: VACUUM (FREEZE); first end what holds it back: SELECT * FROM emsn.idle_transactions; SELECT * FROM pg_prepared_xacts; SELECT * FROM pg_replication_slots;',
+               oldest.datname));
+END
+$$;
+COMMENT ON FUNCTION emsn.check_wraparound() IS 'Age of the oldest transaction that is not frozen, in any database.';
+
+-- No limit by itself: how much is too much, the disk says. For graphs, and for limits of one's own.
+CREATE FUNCTION emsn.check_database_size() RETURNS SETOF emsn.health_row
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    name CONSTANT text := current_database();
+    bytes CONSTANT bigint := pg_database_size(name);
+BEGIN
+    RETURN NEXT emsn.judge('database_size', name, bytes, 'bytes', NULL, false, NULL, NULL,
+                           format('database %s takes %s', name, pg_size_pretty(bytes)),
+                           'See what takes it: \dt+ and \di+ in psql.');
+END
+$$;
+COMMENT ON FUNCTION emsn.check_database_size() IS 'Bytes of this database.';

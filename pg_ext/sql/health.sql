@@ -85,6 +85,13 @@ BEGIN
         SELECT c.function_name, c.check_name, c.subject
         FROM (VALUES ('check_connections', 'connections', 'server'),
                      ('check_idle_in_transaction', 'idle_in_transaction', 'server'),
+                     ('check_blocked_sessions', 'blocked_sessions', 'server'),
+                     ('check_long_transactions', 'long_transactions', 'server'),
+                     ('check_wraparound', 'wraparound', 'server'),
+                     ('check_replication_lag', 'replication_lag', 'server'),
+                     ('check_replication_slots', 'replication_slots', 'server'),
+                     ('check_wal_archiving', 'wal_archiving', 'server'),
+                     ('check_database_size', 'database_size', current_database()),
                      ('check_disk_usage', 'disk_usage', 'server'),
                      ('check_detections_index', 'detections_index', 'all stations'),
                      ('check_dead_tuples', 'dead_tuples', 'all stations'),

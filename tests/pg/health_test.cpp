@@ -24,7 +24,8 @@ TEST_F(Health, BeforeATableIsNamedOneRowSaysSoAndTheServerIsChecked) {
         " emsn.use_detections('schema.table'); or, to make one: SELECT"
         " emsn.create_detections('public.bird_detections');");
     EXPECT_EQ(db.text("SELECT DISTINCT check_name FROM emsn.health WHERE status <> 'unknown' ORDER BY 1"),
-              "connections\ndisk_usage\nidle_in_transaction");
+              "blocked_sessions\nconnections\ndatabase_size\ndisk_usage\nidle_in_transaction\n"
+              "long_transactions\nreplication_lag\nreplication_slots\nwal_archiving\nwraparound");
 }
 
 TEST_F(Health, ConnectionsRow) {
@@ -149,7 +150,7 @@ TEST_F(Health, LockedTableIsOneUnknownRow) {
         "lock"
         " timeout|Wait, or look for the session that holds it: SELECT * FROM emsn.idle_transactions;");
     EXPECT_EQ(db.value("SELECT count(*) FROM emsn.health WHERE status = 'unknown'"), "1");
-    EXPECT_EQ(db.value("SELECT count(DISTINCT check_name) FROM emsn.health WHERE status = 'ok'"), "5");
+    EXPECT_EQ(db.value("SELECT count(DISTINCT check_name) FROM emsn.health WHERE status = 'ok'"), "12");
     EXPECT_EQ(db.value("SHOW lock_timeout"), "0");
     locker.exec("ROLLBACK");
     EXPECT_EQ(rows("status", "detections_today"), "ok");
@@ -210,13 +211,14 @@ TEST_F(Health, WhoCannotSeeIsToldSoInsteadOfZero) {
         blind.value(
             "SELECT count(*) FROM emsn.health WHERE status = 'unknown' AND value IS NULL AND message LIKE"
             " 'not visible to role%'"),
-        "6");
+        "13");
     db.exec("GRANT SELECT ON ALL TABLES IN SCHEMA emsn TO " + name +
             "; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA emsn TO " + name);
     EXPECT_EQ(
         blind.text("SELECT check_name, value FROM emsn.health WHERE status = 'unknown' AND check_name <> "
                    "'disk_usage'"),
-        "connections|NULL\ndetections_today|NULL\nidle_in_transaction|NULL");
+        "blocked_sessions|NULL\nconnections|NULL\ndetections_today|NULL\nidle_in_transaction|NULL\n"
+        "long_transactions|NULL\nreplication_lag|NULL");
     auto nobody = session(role());
     EXPECT_EQ(nobody.fails("SELECT * FROM emsn.health").sqlstate, "42501");
 }

@@ -69,7 +69,15 @@ TEST_F(Restore, HotStandbyAnswersAndSaysWhyItDoesNotWrite) {
              {"emsn.idle_transaction_rows()", "emsn.stations", "emsn.terminate_idle_transactions('0')",
               "emsn.connection_clients", "emsn.detections_per_station(current_date, current_date)"})
             EXPECT_EQ(standby.fails("SELECT * FROM " + reading).sqlstate, "") << reading;
+        ASSERT_TRUE(eventually([&] {
+            return standby.text("SELECT subject, status, value, unit, message FROM emsn.health WHERE "
+                                "check_name = 'standby_lag'") ==
+                   "server|ok|0|seconds|everything received is replayed";
+        }));
         EXPECT_EQ(standby.value("SELECT count(*) FROM emsn.health WHERE check_name = 'dead_tuples'"), "0");
+        EXPECT_EQ(db.text("SELECT subject, status, unit FROM emsn.health WHERE check_name = "
+                          "'replication_lag'"),
+                  "walreceiver|ok|bytes");
         const auto refused = standby.fails("SELECT emsn.use_detections('bird_detections')");
         EXPECT_EQ(refused.sqlstate, "25006");
         EXPECT_EQ(refused.hint, "Do it on the primary; the standby follows.");
