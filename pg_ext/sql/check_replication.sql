@@ -13,6 +13,8 @@ DECLARE
     here CONSTANT pg_lsn := CASE WHEN in_recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END;
     received CONSTANT pg_lsn := CASE WHEN in_recovery THEN pg_last_wal_receive_lsn() END;
     behind_seconds numeric := 0;
+    look CONSTANT text := 'Look at the log of this standby and at its connection to the primary; a long query here may hold replay back: SELECT * FROM pg_stat_activity;';
+    result emsn.health_row;
 BEGIN
     PERFORM emsn.require_sessions_visible();
     IF in_recovery THEN
@@ -20,12 +22,18 @@ BEGIN
         IF received IS DISTINCT FROM here THEN
             behind_seconds := round(greatest(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0), 1);
         END IF;
-        RETURN NEXT emsn.judge(
+        result := emsn.judge(
             'standby_lag', 'server', coalesce(behind_seconds, 0), 'seconds', NULL, false, '300', '3600',
-            CASE WHEN behind_seconds = 0 THEN 'everything received is replayed'
-                 ELSE format('the last change replayed is %s s old', behind_seconds) END
-            || CASE WHEN EXISTS (SELECT FROM pg_stat_wal_receiver) THEN '' ELSE '; not connected to a primary' END,
-            'Look at the log of this standby and at its connection to the primary; a long query here may hold replay back: SELECT * FROM pg_stat_activity;');
+            CASE WHEN behind_seconds > 0 THEN format('the last change replayed is %s s old', behind_seconds)
+                 ELSE 'everything received is replayed' END,
+            look);
+        -- one that is cut off has replayed everything too; one that is fed from an archive has no primary to reach
+        IF current_setting('primary_conninfo') <> '' AND NOT EXISTS (SELECT FROM pg_stat_wal_receiver) THEN
+            result.status := CASE result.status WHEN 'ok' THEN 'warning' ELSE result.status END;
+            result.message := result.message || '; not connected to its primary';
+            result.remedy := look;
+        END IF;
+        RETURN NEXT result;
     END IF;
     FOR s IN
         SELECT r.application_name AS name,

@@ -82,6 +82,13 @@ TEST_F(Restore, HotStandbyAnswersAndSaysWhyItDoesNotWrite) {
         EXPECT_EQ(refused.sqlstate, "25006");
         EXPECT_EQ(refused.hint, "Do it on the primary; the standby follows.");
         EXPECT_EQ(refused.message, "use_detections: this server is a standby and takes no changes");
+        standby.exec("ALTER SYSTEM SET primary_conninfo = 'host=/nonexistent'");
+        standby.exec("SELECT pg_reload_conf()");
+        ASSERT_TRUE(eventually([&] {
+            return standby.text("SELECT status, message, remedy IS NULL FROM emsn.health WHERE check_name = "
+                                "'standby_lag'") ==
+                   "warning|everything received is replayed; not connected to its primary|f";
+        }));
     }
     run({"bash", "-c", ". \"$1/scripts/lib/private_pg.sh\"; private_pg_stop \"$2/pg\"", "bash",
          EMSN_SOURCE_DIR, folder.path()});
