@@ -17,18 +17,24 @@ WITH rows AS (
                replace(replace(replace(h.unit, '\', '\\'), '"', '\"'), E'\n', '\n') AS unit
     ) AS e
 ), lines AS (
-    SELECT 1 AS part, 0 AS position, '# HELP emsn_health_status Status of a check: 0 ok, 1 warning, 2 critical, 3 unknown.' AS line
+    SELECT 1 AS part, 0 AS position, '# HELP emsn_up Whether the server answered: 1 yes, 0 no.' AS line
     UNION ALL
-    SELECT 2, 0, '# TYPE emsn_health_status gauge'
+    SELECT 2, 0, '# TYPE emsn_up gauge'
     UNION ALL
-    SELECT 3, r.position, format('emsn_health_status{%s} %s', r.labels, r.status)
+    SELECT 3, 0, 'emsn_up 1'
+    UNION ALL
+    SELECT 4, 0, '# HELP emsn_health_status Status of a check: 0 ok, 1 warning, 2 critical, 3 unknown.'
+    UNION ALL
+    SELECT 5, 0, '# TYPE emsn_health_status gauge'
+    UNION ALL
+    SELECT 6, r.position, format('emsn_health_status{%s} %s', r.labels, r.status)
     FROM rows AS r
     UNION ALL
-    SELECT 4, 0, '# HELP emsn_health_value Value that a check measured, in the unit of its label.'
+    SELECT 7, 0, '# HELP emsn_health_value Value that a check measured, in the unit of its label.'
     UNION ALL
-    SELECT 5, 0, '# TYPE emsn_health_value gauge'
+    SELECT 8, 0, '# TYPE emsn_health_value gauge'
     UNION ALL
-    SELECT 6, r.position, format('emsn_health_value{%s,unit="%s"} %s', r.labels, r.unit, r.value)
+    SELECT 9, r.position, format('emsn_health_value{%s,unit="%s"} %s', r.labels, r.unit, r.value)
     FROM rows AS r
     WHERE r.value IS NOT NULL
 )

@@ -1,5 +1,5 @@
 // scripts/emsn-health against a real server: every option, its format and its exit code.
-#include "tests/support/pg_cluster.hpp"
+#include "tests/scripts/health_script.hpp"
 
 #include <algorithm>
 #include <regex>
@@ -7,39 +7,6 @@
 
 namespace emsn::test {
 namespace {
-
-class HealthScript : public PgTest {
-  protected:
-    // conf: what EMSN_CONF names; the test machine's own configuration stays out.
-    Outcome health(const std::vector<std::string> &options, const std::string &conninfo,
-                   const std::string &extra = "A=b") {
-        std::vector<std::string> argv = {kScript};
-        argv.insert(argv.end(), options.begin(), options.end());
-        return run(argv, {"EMSN_PG=" + conninfo, "EMSN_CONF=" + conf(""), "PGUSER=postgres", extra});
-    }
-    Outcome health(const std::vector<std::string> &options) {
-        return health(options, PgCluster::shared().conninfo(database()));
-    }
-    std::string conf(const std::string &content) {
-        write_file(scratch_ / "emsn.conf", content);
-        return scratch_ / "emsn.conf";
-    }
-    // A server whose every check is ok, so that the worst status is what the test makes it.
-    void all_well() {
-        db.exec("SELECT emsn.create_detections('d');"
-                "INSERT INTO d (station, detection_timestamp, species) VALUES ('a', now(), 'x');"
-                "INSERT INTO emsn.thresholds VALUES ('disk_usage', NULL, '101', '102')");
-    }
-    void silent(const std::string &hours) {
-        db.exec("INSERT INTO d (station, detection_timestamp, species) VALUES ('odd | \"na\\me'' =\nx', "
-                "now() - interval '" +
-                hours + " hours', 'x')");
-    }
-
-    const std::string kScript = std::string(EMSN_SOURCE_DIR) + "/scripts/emsn-health";
-    const std::string kAway = "host=/nonexistent user=postgres";
-    TempDir scratch_;
-};
 
 TEST_F(HealthScript, TableIsTheDefaultAndWorstComesFirst) {
     all_well();
@@ -92,7 +59,7 @@ TEST_F(HealthScript, PrometheusTextIsWellFormed) {
     all_well();
     silent("50");
     const auto out = health({"--prometheus"});
-    const std::regex line("# (HELP|TYPE) emsn_health_(status|value) .+|"
+    const std::regex line("# (HELP|TYPE) emsn_(up|health_status|health_value) .+|emsn_up 1|"
                           "emsn_health_status\\{check_name=\"([^\"\\\\]|\\\\[\"\\\\n])*\",subject=\"([^"
                           "\"\\\\]|\\\\[\"\\\\n])*\"\\} [0-3]|"
                           "emsn_health_value\\{check_name=\"([^\"\\\\]|\\\\[\"\\\\n])*\",subject=\"([^\"\\\\]"
@@ -113,19 +80,19 @@ TEST_F(HealthScript, PrometheusTextIsWellFormed) {
         std::string::npos);
 }
 
+// One word of performance data: 'label'=value[UOM];warn;crit;min;max
+const std::string kWord = "'[^'=|]+'=-?[0-9.]+(s|%|B|c)?;(@0:)?[0-9.]*;(@0:)?[0-9.]*;0(;[0-9.]+)?";
+
 TEST_F(HealthScript, NagiosIsOneBoundedLine) {
     all_well();
     auto out = health({"--nagios"});
     EXPECT_TRUE(std::regex_match(
-        out.out,
-        std::regex("EMSN OK - [0-9]+ checks, nothing to report \\|( '[^'=|]+'=[0-9.]+(s|%|B|c)?)+\n")))
+        out.out, std::regex("EMSN OK - [0-9]+ checks, nothing to report \\|( " + kWord + ")+\n")))
         << out.out;
     silent("50");
     out = health({"--nagios"});
     EXPECT_TRUE(std::regex_match(
-        out.out,
-        std::regex(
-            "EMSN CRITICAL - critical silent_station odd / [^|]+ \\|( '[^'=|]+'=[0-9.]+(s|%|B|c)?)+\n")))
+        out.out, std::regex("EMSN CRITICAL - critical silent_station odd / [^|]+ \\|( " + kWord + ")+\n")))
         << out.out;
     db.exec("INSERT INTO d (station, detection_timestamp, species) SELECT repeat('long', 20) || n,"
             " now() - interval '50 hours', 'x' FROM generate_series(1, 200) AS n");
@@ -135,22 +102,64 @@ TEST_F(HealthScript, NagiosIsOneBoundedLine) {
     EXPECT_LT(out.out.size(), 2000u);
 }
 
-TEST_F(HealthScript, ServerAwayIsCriticalForMonitorsAndTryAgainForOthers) {
-    auto out = health({"--nagios"}, kAway);
-    EXPECT_EQ(out.status, 2);
-    EXPECT_EQ(out.out.find("EMSN CRITICAL - connection to server on socket"), 0u) << out.out;
-    EXPECT_EQ(std::count(out.out.begin(), out.out.end(), '\n'), 1);
-    out = health({"--check"}, kAway);
-    EXPECT_EQ(out.status, 2);
-    EXPECT_EQ(out.out.find("EMSN CRITICAL - "), 0u);
-    out = health({"--check", "--json"}, kAway);
-    EXPECT_EQ(out.status, 2);
-    EXPECT_EQ(out.out, "");
-    EXPECT_EQ(out.err.find("EMSN CRITICAL - "), 0u);
-    out = health({}, kAway);
+TEST_F(HealthScript, NagiosTellsLimitsAsNumbersInTheUnitOfTheValue) {
+    all_well();
+    const auto word = [&](const std::string &label) {
+        const std::string text = health({"--nagios"}).out;
+        const auto begin = text.find(" '" + label + "'=");
+        return begin == std::string::npos
+                   ? text
+                   : text.substr(begin + 1, text.find_first_of(" \n", begin + label.size() + 3) - begin - 1);
+    };
+    // 20 slots, 3 of them reserved
+    EXPECT_TRUE(std::regex_match(word("connections server"),
+                                 std::regex("'connections server'=[0-9]+;13.6;15.3;0;17")))
+        << word("connections server");
+    EXPECT_EQ(word("idle_in_transaction server"), "'idle_in_transaction server'=0s;300;900;0");
+    EXPECT_EQ(word("silent_station a"), "'silent_station a'=0s;86400;172800;0");
+    EXPECT_EQ(word("detections_today a"), "'detections_today a'=1;;;0");
+    db.exec("INSERT INTO emsn.thresholds VALUES ('connections', NULL, '-5', '-10%'),"
+            " ('detections_today', NULL, '50%', '0'), ('silent_station', 'a', '1.5', NULL);"
+            "UPDATE emsn.thresholds SET warning_at = '-0.5%', critical_at = '101%' WHERE check_name = "
+            "'disk_usage'");
+    EXPECT_TRUE(
+        std::regex_match(word("connections server"), std::regex("'connections server'=[0-9]+;12;15.3;0;17")))
+        << word("connections server");
+    EXPECT_EQ(word("silent_station a"), "'silent_station a'=0s;5400;172800;0");
+    EXPECT_EQ(word("detections_today a"), "'detections_today a'=1;;@0:0;0");
+    EXPECT_NE(health({"--nagios"}).out.find("%;99.5;101;0;100"), std::string::npos);
+}
+
+TEST_F(HealthScript, ServerAwayIsCriticalInEveryForm) {
+    const std::string reason = "connection to server on socket \"/nonexistent/.s.PGSQL.5432\" failed: ";
+    for (const std::vector<std::string> &options :
+         {std::vector<std::string>{}, {"--table"}, {"--check"}, {"--nagios"}}) {
+        const auto out = health(options, kAway);
+        EXPECT_EQ(out.out.find("EMSN CRITICAL - " + reason), 0u) << out.out;
+        EXPECT_EQ(std::count(out.out.begin(), out.out.end(), '\n'), 1);
+        EXPECT_EQ(out.err, "");
+        EXPECT_EQ(out.status, options.empty() || options[0] == "--table" ? 75 : 2);
+    }
+    auto out = health({"--prometheus"}, kAway);
     EXPECT_EQ(out.status, 75);
-    EXPECT_EQ(out.out, "");
-    EXPECT_EQ(out.err.find("emsn-health: connection to server on socket"), 0u) << out.err;
+    EXPECT_EQ(out.out,
+              "# HELP emsn_up Whether the server answered: 1 yes, 0 no.\n# TYPE emsn_up gauge\nemsn_up 0\n");
+    EXPECT_EQ(out.err.find("EMSN CRITICAL - " + reason), 0u) << out.err;
+    EXPECT_EQ(health({"--prometheus", "--check"}, kAway).status, 2);
+
+    out = health({"--json"}, kAway);
+    EXPECT_EQ(out.status, 75);
+    EXPECT_EQ(out.err.find("EMSN CRITICAL - " + reason), 0u) << out.err;
+    write_file(scratch_ / "away.json", out.out);
+    write_file(scratch_ / "here.json", health({"--json"}).out);
+    const auto keys = [&](const std::string &name) {
+        return run({"jq", "-r", ".[0] | keys_unsorted | join(\",\")", scratch_ / name}).out;
+    };
+    EXPECT_EQ(keys("away.json"), keys("here.json"));
+    EXPECT_EQ(run({"jq", "-r", ".[] | .check_name, .status, .message", scratch_ / "away.json"})
+                  .out.find("server\ncritical\n" + reason + "No such file"),
+              0u);
+    EXPECT_EQ(health({"--json", "--check"}, kAway).status, 2);
 }
 
 // Somebody must change something: waiting does not help.
