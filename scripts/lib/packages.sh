@@ -8,7 +8,7 @@
 PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libsqlite3-dev libxxhash-dev nlohmann-json3-dev postgresql-server-dev-15)
 PACKAGES_RUN=(sqlite3 python3 postgresql-15 rsync zstd jq file attr)
 PACKAGES_TEST=(libgtest-dev libpq-dev clang clang-format clang-tidy shellcheck git btrfs-progs xfsprogs
-    exfat-fuse exfatprogs)
+    exfat-fuse exfatprogs prometheus-postgres-exporter)
 
 ensure_packages() {
     local name clusters=/etc/postgresql-common/createcluster.d
@@ -35,5 +35,9 @@ ensure_packages() {
                 install --no-install-recommends "${missing[@]}" </dev/null >/dev/null
     } || status=$?
     "${root[@]}" rm -f "$clusters/emsn.conf"
+    # its service would listen on every interface from now on; the tests start one of their own
+    if [[ " ${missing[*]} " == *' prometheus-postgres-exporter '* && -d /run/systemd/system ]]; then
+        "${root[@]}" systemctl --quiet disable --now prometheus-postgres-exporter || status=$?
+    fi
     return "$status"
 }
