@@ -82,7 +82,10 @@ TEST_F(Objects, SuperusersOnlyCreateItAndOnlyInItsOwnSchema) {
     const auto name = role();
     db.exec("DROP SCHEMA emsn; GRANT CREATE ON DATABASE " + database() + " TO " + name);
     auto user = session(name);
-    EXPECT_EQ(user.fails("CREATE EXTENSION emsn_health").sqlstate, "42501");
+    const auto refused = user.fails("CREATE EXTENSION emsn_health");
+    EXPECT_EQ(refused.sqlstate, "42501");
+    EXPECT_EQ(refused.message, "permission denied to create extension \"emsn_health\"");
+    EXPECT_EQ(refused.hint, "Must be superuser to create this extension.");
     EXPECT_EQ(db.fails("CREATE EXTENSION emsn_health SCHEMA public").sqlstate, "0A000");
     user.exec("CREATE SCHEMA emsn");
     const auto trap = db.fails("CREATE EXTENSION emsn_health");

@@ -25,7 +25,8 @@ class HealthScript : public PgTest {
     void all_well() {
         db.exec("SELECT emsn.create_detections('d');"
                 "INSERT INTO d (station, detection_timestamp, species) VALUES ('a', now(), 'x');"
-                "INSERT INTO emsn.thresholds VALUES ('disk_usage', NULL, '101', '102')");
+                "INSERT INTO emsn.thresholds VALUES ('disk_usage', NULL, '101', '102'),"
+                " ('silent_station', NULL, '24', '48')");
     }
     void silent(const std::string &hours) {
         db.exec("INSERT INTO d (station, detection_timestamp, species) VALUES ('odd | \"na\\me'' =\nx', "
