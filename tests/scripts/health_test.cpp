@@ -198,7 +198,9 @@ TEST_F(HealthScript, NoConnectionLeftIsCritical) {
     EXPECT_TRUE(
         std::regex_search(out.out, std::regex("^EMSN CRITICAL - .*remaining connection slots are reserved")))
         << out.out;
-    EXPECT_EQ(health({}, PgCluster::shared().conninfo(database(), user)).status, 75);
+    const auto plain = health({}, PgCluster::shared().conninfo(database(), user));
+    EXPECT_EQ(plain.status, 75);
+    EXPECT_EQ(plain.out, out.out);
 }
 
 TEST_F(HealthScript, ExtensionAwayIsUnknown) {
