@@ -44,7 +44,9 @@ private_pg_init() {
     {
         printf "%s\n" "listen_addresses = ''" "unix_socket_directories = '$dir'" 'fsync = off' \
             'synchronous_commit = off' 'full_page_writes = off' 'shared_buffers = 16MB' 'max_connections = 20'
-        [[ -z ${EMSN_STAGE:-} ]] || printf "extension_destdir = '%s'\n" "$dir/stage"
+        # the second is for shared_preload_libraries, which the first does not reach
+        [[ -z ${EMSN_STAGE:-} ]] || printf "extension_destdir = '%s'\ndynamic_library_path = '%s:\$libdir'\n" \
+            "$dir/stage" "$dir"/stage/usr/lib/postgresql/*/lib
         (($# == 0)) || printf '%s\n' "$@"
     } >>"$dir/data/postgresql.conf"
 }
