@@ -15,7 +15,11 @@ GRANT SELECT ON
     emsn.idle_transactions,
     emsn.detections_today,
     emsn.stations,
-    emsn.health
+    emsn.health,
+    emsn.connection_history,
+    emsn.client_history,
+    emsn.detection_history,
+    emsn.guard_log
 TO pg_monitor;
 GRANT USAGE ON TYPE emsn.health_row TO pg_monitor;
 GRANT EXECUTE ON FUNCTION
@@ -32,6 +36,7 @@ GRANT EXECUTE ON FUNCTION
     emsn.finds_stations(),
     emsn.missing_indexes(),
     emsn.require_readable_detections(),
+    emsn.station_names_sql(),
     emsn.known_stations(),
     emsn.heard_stations(),
     emsn.station_rows(),
@@ -53,7 +58,8 @@ GRANT EXECUTE ON FUNCTION
     emsn.check_detections_index(),
     emsn.check_dead_tuples(),
     emsn.check_disk_usage(),
-    emsn.check_stations()
+    emsn.check_stations(),
+    emsn.health_at(timestamptz)
 TO pg_monitor;
 
 -- it asks for pg_monitor too, in words, and stands on what that role may call

@@ -44,7 +44,8 @@ FROM (
            + coalesce(pg_catalog.current_setting('reserved_connections', true)::integer, 0) AS reserved
 ) AS l
 CROSS JOIN (
-    SELECT CASE WHEN v.visible THEN count(*)::integer END AS used,
+    -- count(*) would be 1 where the caller is a background worker and nobody is connected
+    SELECT CASE WHEN v.visible THEN count(a.pid)::integer END AS used,
            CASE WHEN v.visible THEN count(*) FILTER (WHERE a.state = 'active')::integer END AS active,
            CASE WHEN v.visible THEN count(*) FILTER (WHERE a.state = 'idle')::integer END AS idle,
            CASE WHEN v.visible THEN count(*) FILTER (WHERE a.state LIKE 'idle in transaction%')::integer END

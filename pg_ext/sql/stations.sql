@@ -58,12 +58,10 @@ END
 $$;
 COMMENT ON FUNCTION emsn.detections_sql(text) IS 'Query over the table of detections, ready to execute; errors 55000 (none named), 42P01 (not there), 42703, 42804.';
 
--- Rows without a station belong to none and are not shown.
-CREATE FUNCTION emsn.known_stations()
-RETURNS TABLE (station text, time_zone text, expected boolean, clock timestamp, today date)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+-- Without an index to jump through every row is read.
+CREATE FUNCTION emsn.station_names_sql() RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
-SET jit = off
 AS $$
 DECLARE
     jumping CONSTANT text := '
@@ -79,10 +77,24 @@ DECLARE
         SELECT j.station FROM jump AS j WHERE j.station IS NOT NULL';
     reading CONSTANT text := '
         SELECT DISTINCT d.station::text FROM {detections} AS d WHERE d.station IS NOT NULL AND {live}';
+BEGIN
+    RETURN CASE WHEN emsn.finds_stations() THEN jumping ELSE reading END;
+END
+$$;
+COMMENT ON FUNCTION emsn.station_names_sql() IS 'Query for the stations in the table of detections, to be filled in by emsn.detections_sql.';
+
+-- Rows without a station belong to none and are not shown.
+CREATE FUNCTION emsn.known_stations()
+RETURNS TABLE (station text, time_zone text, expected boolean, clock timestamp, today date)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
     heard text[];
 BEGIN
     EXECUTE format('SELECT array_agg(s.station) FROM (%s) AS s (station)',
-                   emsn.detections_sql(CASE WHEN emsn.finds_stations() THEN jumping ELSE reading END))
+                   emsn.detections_sql(emsn.station_names_sql()))
     INTO heard;
     RETURN QUERY
     SELECT n.station,

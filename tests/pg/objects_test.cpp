@@ -56,8 +56,10 @@ TEST_F(Objects, PathFunctionsAndEndingSessionsAreNotForMonitors) {
                 " (SELECT oid FROM pg_namespace WHERE nspname = 'emsn') AND NOT"
                 " has_function_privilege('pg_monitor', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text"),
         "emsn.create_detections(text,text)\nemsn.create_detections_in(text,text,name)\n"
-        "emsn.dir_size_safe(text,jsonb)\nemsn.dir_usage(text,integer,jsonb)\n"
-        "emsn.is_time_zone(text)\nemsn.require_primary(text)\nemsn.suffixed(text,text)\n"
+        "emsn.detection_count_plan()\nemsn.dir_size_safe(text,jsonb)\nemsn.dir_usage(text,integer,jsonb)\n"
+        "emsn.forget_history(integer)\nemsn.guard_choose(integer,integer)\n"
+        "emsn.guard_end(timestamp with time zone,integer)\nemsn.is_time_zone(text)\n"
+        "emsn.record_sample(jsonb,text,boolean)\nemsn.require_primary(text)\nemsn.suffixed(text,text)\n"
         "emsn.terminate_idle_transactions(interval,boolean)\nemsn.use_detections(regclass)");
 }
 

@@ -7,10 +7,14 @@ namespace {
 class Restore : public PgTest {};
 
 TEST_F(Restore, KeepsTableSettingsAndRights) {
+    auto idle = session();
+    idle.exec("BEGIN");
     db.exec("SELECT emsn.create_detections('bird_detections', 'month');"
             "INSERT INTO bird_detections (station, detection_timestamp, species) VALUES ('a', now(), 'x');"
             "INSERT INTO emsn.thresholds VALUES ('connections', NULL, '1%', '2%');"
-            "INSERT INTO emsn.station_settings VALUES ('quiet', 'Europe/Amsterdam', false, 'in the attic')");
+            "INSERT INTO emsn.station_settings VALUES ('quiet', 'Europe/Amsterdam', false, 'in the attic');"
+            "SELECT emsn.record_sample('[{\"station\": \"a\", \"detections\": 1}]', NULL, true);"
+            "SELECT emsn.guard_choose(20, 0)");
     Session(PgCluster::shared().conninfo("postgres")).exec("CREATE DATABASE restored");
     const auto moved =
         run({"bash", "-c", "set -o pipefail; pg_dump \"$1\" | psql -X -q -v ON_ERROR_STOP=1 \"$2\"", "bash",
@@ -21,7 +25,8 @@ TEST_F(Restore, KeepsTableSettingsAndRights) {
          {"SELECT station, detections FROM emsn.detections_today",
           "SELECT check_name, subject, warning_at, critical_at FROM emsn.thresholds",
           "SELECT station, time_zone, expected, note FROM emsn.station_settings",
-          "SELECT name, value FROM emsn.settings",
+          "SELECT name, value FROM emsn.settings", "SELECT h FROM emsn.connection_history AS h",
+          "SELECT station FROM emsn.detection_history", "SELECT g FROM emsn.guard_log AS g",
           "SELECT nspacl FROM pg_namespace WHERE nspname = 'emsn'"}) {
         EXPECT_EQ(restored.text(query), db.text(query));
         EXPECT_NE(restored.text(query), "");
