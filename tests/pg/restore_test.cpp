@@ -59,10 +59,12 @@ TEST_F(Restore, HotStandbyAnswersAndSaysWhyItDoesNotWrite) {
         "private_pg_as pg_basebackup -h \"$3\" -U postgres -D \"$dir/data\" -R -c fast;"
         "sed -i \"s|^unix_socket_directories.*|unix_socket_directories = '$dir'|;"
         "s|^extension_destdir.*|extension_destdir = '$dir/stage'|\" \"$dir/data/postgresql.conf\";"
+        "printf \"%s\\n\" \"shared_preload_libraries = 'emsn_health'\" \"emsn_health.database = '$4'\""
+        " \"emsn_health.sample_interval = '100ms'\" >>\"$dir/data/postgresql.conf\";"
         "EMSN_STAGE=$3/stage private_pg_start \"$dir\"";
-    const auto copied =
-        run({"bash", "-c", command, "bash", EMSN_SOURCE_DIR, folder.path(), PgCluster::shared().socket_dir()},
-            PgCluster::environment(folder / "pg"));
+    const auto copied = run({"bash", "-c", command, "bash", EMSN_SOURCE_DIR, folder.path(),
+                             PgCluster::shared().socket_dir(), database()},
+                            PgCluster::environment(folder / "pg"));
     ASSERT_EQ(copied.status, 0) << copied.err;
     {
         Session standby("host=" + folder.path() + "/pg dbname=" + database() + " user=postgres");
@@ -94,6 +96,13 @@ TEST_F(Restore, HotStandbyAnswersAndSaysWhyItDoesNotWrite) {
                                 "'standby_lag'") ==
                    "warning|everything received is replayed; not connected to its primary|f";
         }));
+        // the watcher writes: it begins with the promotion
+        EXPECT_EQ(
+            standby.value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'emsn_health watcher'"),
+            "0");
+        standby.exec("SELECT pg_promote()");
+        EXPECT_TRUE(
+            eventually([&] { return standby.value("SELECT count(*) FROM emsn.connection_history") != "0"; }));
     }
     run({"bash", "-c", ". \"$1/scripts/lib/private_pg.sh\"; private_pg_stop \"$2/pg\"", "bash",
          EMSN_SOURCE_DIR, folder.path()});
