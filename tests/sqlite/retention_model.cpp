@@ -59,7 +59,8 @@ std::set<std::string> kept_by_model(const Policy &policy, const Entries &entries
         else
             kept.insert(entry.path);
     }
-    for (auto &[station, all] : stations) {
+    for (auto &station : stations) {
+        Entries &all = station.second;
         std::sort(all.begin(), all.end(), older);
         Entries good;
         std::copy_if(all.begin(), all.end(), std::back_inserter(good),
