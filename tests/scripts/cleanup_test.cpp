@@ -160,6 +160,7 @@ TEST_F(CleanupTest, OddNamesAreJustNames) {
     const auto outcome = cleanup({"--keep-last", "1", "--apply", "--no-require-mount", folder});
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     EXPECT_EQ(outcome.out.find('\x1b'), std::string::npos) << "no escapes of a terminal";
+    EXPECT_NE(outcome.out.find("\"2025-12-01-\\n\\u001b[31m"), std::string::npos) << outcome.out;
     EXPECT_NE(outcome.out.find("2 deleted ("), std::string::npos) << outcome.out;
     EXPECT_EQ(files_in(folder + "/daily"), "2025-12-02");
     EXPECT_EQ(fs::exists(backups_ / "daily/2025-12-26"), true) << "outside";
@@ -167,6 +168,8 @@ TEST_F(CleanupTest, OddNamesAreJustNames) {
 
 TEST_F(CleanupTest, ASymlinkToTheFolderIsTheFolder) {
     fs::create_directory_symlink(backups_.path(), dir_ / "link");
+    EXPECT_EQ(nlohmann::json::parse(cleanup({"--json", dir_ / "link"}).out)["dir"],
+              fs::canonical(backups_.path()).string());
     EXPECT_EQ(cleanup({"--keep-last", "1", "--apply", "--no-require-mount", dir_ / "link/"}).status, 0);
     EXPECT_EQ(files_in(backups_ / "daily"), "2025-12-30 2025-12-30.emsn.json");
 }
