@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "core/error.hpp"
+#include "core/handle.hpp"
 #include "core/link_set.hpp"
 #include "tests/support/as_nobody.hpp"
 #include "tests/support/run.hpp"
@@ -99,6 +100,24 @@ TEST_F(DirSizeTest, DepthCostsNeitherStackNorDescriptors) {
     EXPECT_EQ(one->unreadable, 0);
     EXPECT_EQ(many->bytes, expected);
     EXPECT_EQ(many->unreadable, 0);
+}
+
+TEST_F(DirSizeTest, AHostThatHasNearlyAllDescriptorsOpenChangesNothing) {
+    test::plant_deep_tree(tree_, 60, 1);
+    const auto expected = of_du({"-b"}, tree_);
+    constexpr std::size_t kLeft = 6;
+    rlimit old{};
+    ::getrlimit(RLIMIT_NOFILE, &old);
+    const rlimit few{200, old.rlim_max}; // a quarter of it is more than what is left
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    std::vector<Fd> taken;
+    for (Fd fd(::open("/", O_RDONLY | O_CLOEXEC)); fd; fd = Fd(::open("/", O_RDONLY | O_CLOEXEC)))
+        taken.push_back(std::move(fd));
+    taken.resize(taken.size() - kLeft);
+    const auto size = dir_size(tree_, {.threads = 1}, kNoPoll);
+    ::setrlimit(RLIMIT_NOFILE, &old);
+    EXPECT_EQ(size->bytes, expected);
+    EXPECT_EQ(size->unreadable, 0);
 }
 
 // A deep chain with a folder beside each step: after the way back up, the folders beside still count.

@@ -3,11 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <filesystem>
 #include <map>
 
-#include "core/error.hpp"
-#include "core/mounts.hpp"
 #include "core/walk_jobs.hpp"
 #include "tests/support/as_nobody.hpp"
 #include "tests/support/run.hpp"
@@ -18,10 +15,6 @@ namespace emsn::core {
 namespace {
 
 const Poll kNoPoll = [] {};
-
-std::ptrdiff_t threads_of_this_process() {
-    return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
-}
 
 class DirUsageTest : public ::testing::Test {
   protected:
@@ -128,91 +121,6 @@ TEST_F(DirUsageTest, ARootOutOfReachIsARowWithItsReason) {
     EXPECT_FALSE(rows[0].reached);
     EXPECT_TRUE(rows[0].complete);
     EXPECT_EQ(rows[0].error, "lstat " + tree_ + ": No such file or directory");
-}
-
-// tests/support/hung_folder.cpp stands in for a network share whose server is gone.
-class HungFolder : public DirUsageTest {
-  protected:
-    void SetUp() override {
-        threads_before_ = threads_of_this_process();
-        test::plant_odd_tree(tree_);
-        ::setenv("HUNG_FOLDER", (tree_ + "/a").c_str(), 1);
-        ::setenv("HUNG_GATE", (dir_ / "gate").c_str(), 1);
-    }
-    void TearDown() override {
-        test::write_file(dir_ / "gate", "");
-        EXPECT_TRUE(test::eventually([&] { return threads_of_this_process() == threads_before_; }))
-            << "a thread that was given up ends when its call returns";
-        ::unsetenv("HUNG_FOLDER");
-        ::unsetenv("HUNG_GATE");
-    }
-    std::ptrdiff_t threads_before_ = 0;
-};
-
-TEST_F(HungFolder, TheDeadlineAnswersWithWhatIsKnown) {
-    const auto rows = dir_usage(tree_, 1, {.threads = 2, .deadline_ms = 1000}, kNoPoll);
-    ASSERT_EQ(rows.size(), 5U);
-    for (const DirUsage &row : rows) {
-        const bool hung = row.name == "tree" || row.name == "a";
-        EXPECT_EQ(row.complete, !hung) << row.path;
-        if (hung) {
-            EXPECT_EQ(row.error, "hung: a system call in " + row.path + " does not return");
-        }
-    }
-    EXPECT_GT(rows[0].bytes, 0);
-    try {
-        static_cast<void>(dir_size(tree_, {.deadline_ms = 200}, kNoPoll));
-        FAIL();
-    } catch (const Error &e) {
-        EXPECT_EQ(e.code(), Errc::timed_out);
-        EXPECT_TRUE(std::string(e.what()).starts_with(tree_ + ": deadline of 200 ms passed after "))
-            << e.what();
-        EXPECT_TRUE(std::string(e.what()).ends_with(" entries (hung: a system call does not return)"))
-            << e.what();
-    }
-    test::write_file(dir_ / "gate", "");
-    EXPECT_EQ(dir_size(tree_, {}, kNoPoll)->bytes, of_du({"-sb"}, tree_).at(tree_))
-        << "a call afterwards works";
-}
-
-TEST_F(HungFolder, TheUserCanLeave) {
-    int asked = 0;
-    const Poll enough = [&] {
-        if (++asked == 3)
-            throw Error(Errc::interrupted, "enough");
-    };
-    EXPECT_THROW(static_cast<void>(dir_usage(tree_, 1, {}, enough)), Error);
-    EXPECT_EQ(asked, 3);
-}
-
-TEST_F(HungFolder, ARootThatDoesNotAnswerIsARow) {
-    const auto rows = dir_usage(tree_ + "/a", 1, {.deadline_ms = 50}, kNoPoll);
-    ASSERT_EQ(rows.size(), 1U);
-    EXPECT_FALSE(rows[0].reached);
-    EXPECT_FALSE(rows[0].complete);
-    EXPECT_EQ(rows[0].error, "hung: a system call in " + tree_ + "/a does not return");
-}
-
-TEST_F(HungFolder, AFileSystemThatDoesNotAnswerIsARow) {
-    const auto mounts = parse_mountinfo("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
-                                        "2 1 0:21 / " +
-                                        tree_ +
-                                        "/a rw - nfs4 nas:/emsn rw\n"
-                                        "3 2 8:2 / " +
-                                        tree_ +
-                                        "/a/stick rw - ext4 /dev/sdb1 rw\n"
-                                        "4 1 0:22 / " +
-                                        tree_ +
-                                        " rw - cifs //nas/all rw\n"
-                                        "5 1 0:23 / /auto rw - autofs systemd-1 rw\n");
-    std::string seen;
-    for (const Filesystem &row : filesystems(mounts, std::chrono::milliseconds(50)))
-        seen += row.mount.mount_point + (row.usage ? " measured" : " " + row.error.value_or("")) + "\n";
-    EXPECT_EQ(seen, "/ measured\n"
-                    "/auto not measured: asking an autofs mounts what is behind it\n" +
-                        tree_ + " measured\n" + tree_ + "/a hung: statvfs " + tree_ +
-                        "/a did not answer within 50 ms\n" + tree_ + "/a/stick hung: statvfs " + tree_ +
-                        "/a/stick did not answer within 50 ms\n");
 }
 
 TEST(NameList, HalvesLoseNothing) {
