@@ -96,7 +96,7 @@ COMMENT ON VIEW emsn.connection_clients IS 'Who holds the connection slots, the 
 CREATE FUNCTION emsn.idle_transaction_rows()
 RETURNS TABLE (pid integer, user_name text, application_name text, client_addr inet, database_name text,
                transaction_seconds bigint, idle_seconds bigint, last_query text, locks_held bigint,
-               blocks_pids integer[], xmin_age integer, backend_start timestamptz, xact_start timestamptz)
+               blocks_pids integer[], xmin_age integer, backend_start timestamptz, began timestamptz)
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 5
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -120,18 +120,20 @@ BEGIN
            a.application_name,
            a.client_addr,
            a.datname::text,
-           greatest(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::bigint,
+           greatest(extract(epoch FROM clock_timestamp() - b.began), 0)::bigint,
            greatest(extract(epoch FROM clock_timestamp() - a.state_change), 0)::bigint,
            a.query,
            coalesce((SELECT h.locks FROM held AS h WHERE h.pid = a.pid), 0),
            ARRAY(SELECT w.pid FROM waiting AS w WHERE a.pid = ANY (w.blocked_by) ORDER BY w.pid),
            age(a.backend_xmin),
            a.backend_start,
-           a.xact_start
+           b.began
     FROM pg_stat_activity AS a
+    -- an aborted transaction has no xact_start any more
+    CROSS JOIN LATERAL (SELECT coalesce(a.xact_start, a.state_change)) AS b (began)
     WHERE a.backend_type = 'client backend'
       AND a.state LIKE 'idle in transaction%'
-    ORDER BY a.xact_start, a.pid;
+    ORDER BY b.began, a.pid;
 END
 $$;
 COMMENT ON FUNCTION emsn.idle_transaction_rows() IS 'Rows of emsn.idle_transactions and what tells one session from the next; error 42501 when sessions are not visible.';

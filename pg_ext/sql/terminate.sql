@@ -27,9 +27,9 @@ BEGIN
             HINT = 'GRANT pg_signal_backend to it.';
     END IF;
     FOR found IN
-        SELECT i.pid, i.user_name, i.application_name, i.transaction_seconds, i.backend_start, i.xact_start
+        SELECT i.pid, i.user_name, i.application_name, i.transaction_seconds, i.backend_start, i.began
         FROM emsn.idle_transaction_rows() AS i
-        WHERE clock_timestamp() - i.xact_start >= older_than
+        WHERE clock_timestamp() - i.began >= older_than
     LOOP
         pid := found.pid;
         user_name := found.user_name;
@@ -46,7 +46,7 @@ BEGIN
                 FROM pg_stat_activity AS a
                 WHERE a.pid = found.pid
                   AND a.backend_start = found.backend_start
-                  AND a.xact_start = found.xact_start
+                  AND coalesce(a.xact_start, a.state_change) = found.began
                   AND a.state LIKE 'idle in transaction%';
                 terminated := coalesce(terminated, false);
             EXCEPTION WHEN insufficient_privilege THEN

@@ -32,6 +32,17 @@ TEST_F(Terminate, EndsOldTransactionsAndLeavesYoungOnesAndOthersAlone) {
     EXPECT_EQ(db.text("SELECT pid FROM emsn.terminate_idle_transactions('0')"), "");
 }
 
+// The server forgets when an aborted transaction began.
+TEST_F(Terminate, EndsAbortedTransactionsToo) {
+    auto victim = session();
+    victim.exec("BEGIN");
+    victim.fails("SELECT 1 / 0");
+    ASSERT_TRUE(eventually([&] { return session_is(db, victim.pid(), "idle in transaction (aborted)"); }));
+    EXPECT_EQ(db.text("SELECT pid, transaction_seconds < 60, terminated"
+                      " FROM emsn.terminate_idle_transactions('0', dry_run => false)"),
+              std::to_string(victim.pid()) + "|t|t");
+}
+
 TEST_F(Terminate, OneSessionThatMayNotBeEndedDoesNotStopTheOthers) {
     auto superuser = idle_in_transaction("postgres");
     auto ordinary = idle_in_transaction(role());
