@@ -1,5 +1,5 @@
-// emsn.dir_size_safe, emsn.dir_usage and emsn.filesystems: what SQL cannot see of the server's disks. Every look
-// at them is a helper process's.
+// emsn.dir_size_safe, emsn.dir_usage and emsn.filesystems: what SQL cannot see of the server's disks. Every
+// look at them is a helper process's.
 #include <algorithm>
 #include <optional>
 

@@ -6,8 +6,8 @@
 namespace emsn::test {
 
 // Files, holes, hard links, symlinks (dangling, looping, to folders), a FIFO, a socket, device nodes (made by
-// root only), empty folders, names with newlines, broken UTF-8 and 255 bytes, a folder of mode 000, one without search right, one that only root
-// may enter.
+// root only), empty folders, names with newlines, broken UTF-8 and 255 bytes, a folder of mode 000, one
+// without search right, one that only root may enter.
 void plant_odd_tree(const std::string &path);
 
 // levels folders inside each other, names of name_length bytes, a file of 1 byte in each.
