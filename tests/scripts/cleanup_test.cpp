@@ -41,7 +41,7 @@ class CleanupTest : public ::testing::Test {
         return run(argv, env);
     }
     Outcome apply(std::vector<std::string> args) {
-        args.insert(args.end(), {"--apply", "--no-require-mount", backups_.path()});
+        args.insert(args.end(), {"--apply", backups_.path()});
         return cleanup(args);
     }
     [[nodiscard]] std::string everything() const { return run({"find", backups_.path()}).out; }
@@ -145,10 +145,15 @@ TEST_F(CleanupTest, AnotherCleanupOrAnAbsentMountIsTryAgainLater) {
     EXPECT_EQ(cleanup({backups_.path()}).status, 0) << "a plan needs no lock";
     if (run({"findmnt", "-nro", "TARGET", "-T", "/var"}).out != "/\n")
         GTEST_SKIP() << "/var is a mount point here";
-    for (const std::string word : {"--apply", "--require-mount"}) {
-        outcome = cleanup({"--keep-last", "1", word, "/var/away/backups"});
-        EXPECT_EQ(outcome.status, 75);
-        EXPECT_EQ(outcome.err, "emsn-cleanup: /var/away/backups: nothing is mounted there\n");
+    const std::string away = "/var/away/backups";
+    const std::vector<Outcome> refused{
+        cleanup({"--keep-last", "1", "--require-mount", away}),
+        cleanup({"--keep-last", "1", "--apply"}, {"EMSN_BACKUP_DIR=" + away}),
+        cleanup({"--keep-last", "1", "--apply", away}, {"EMSN_REQUIRE_MOUNT=1"}),
+    };
+    for (const auto &each : refused) {
+        EXPECT_EQ(each.status, 75);
+        EXPECT_EQ(each.err, "emsn-cleanup: " + away + ": nothing is mounted there\n");
     }
 }
 
@@ -157,7 +162,7 @@ TEST_F(CleanupTest, OddNamesAreJustNames) {
     fs::create_directories(folder + "/daily/2025-12-01 '; DROP TABLE plan;--");
     fs::create_directories(folder + "/daily/2025-12-01-\n\x1b[31m\xff");
     fs::create_directories(folder + "/daily/2025-12-02");
-    const auto outcome = cleanup({"--keep-last", "1", "--apply", "--no-require-mount", folder});
+    const auto outcome = cleanup({"--keep-last", "1", "--apply", folder});
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     EXPECT_EQ(outcome.out.find('\x1b'), std::string::npos) << "no escapes of a terminal";
     EXPECT_NE(outcome.out.find("\"2025-12-01-\\n\\u001b[31m"), std::string::npos) << outcome.out;
@@ -170,7 +175,7 @@ TEST_F(CleanupTest, ASymlinkToTheFolderIsTheFolder) {
     fs::create_directory_symlink(backups_.path(), dir_ / "link");
     EXPECT_EQ(nlohmann::json::parse(cleanup({"--json", dir_ / "link"}).out)["dir"],
               fs::canonical(backups_.path()).string());
-    EXPECT_EQ(cleanup({"--keep-last", "1", "--apply", "--no-require-mount", dir_ / "link/"}).status, 0);
+    EXPECT_EQ(cleanup({"--keep-last", "1", "--apply", dir_ / "link/"}).status, 0);
     EXPECT_EQ(files_in(backups_ / "daily"), "2025-12-30 2025-12-30.emsn.json");
 }
 
