@@ -79,6 +79,13 @@ own_folder_pattern() {
     printf '%s\n' "$pattern"
 }
 
+# Whether all that rsync complained of is what vanished from the tree meanwhile: it ends with 23, not 24, for a file that
+# went between its name and its attributes.
+only_vanished() {
+    ! grep -qvE '^$|^file has vanished: |^rsync: \[sender\] .* failed: No such file or directory \(2\)$|^rsync (error|warning): ' \
+        "$scratch/rsync"
+}
+
 copy_tree() { # PARTIAL; sets complete
     local partial=$1 earlier pattern status=0
     local -a options=(-a -x --numeric-ids --sparse --delete --delete-excluded --no-devices --info=nonreg0)
@@ -100,6 +107,7 @@ copy_tree() { # PARTIAL; sets complete
     fi
     LC_ALL=C rsync "${options[@]}" -- "${tree%/}/" "$partial/" >&2 2>"$scratch/rsync" || status=$?
     cat -- "$scratch/rsync" >&2
+    ((status != 23)) || ! only_vanished || status=24
     case $status in
     0) ;;
     24) say 'files that vanished while they were to be copied are left out' ;;

@@ -36,7 +36,7 @@ TEST_F(DemoTest, ShowsTheMainJobAndLeavesNothing) {
                {"emsn_snapshot             10\n", "\"lost\": 0", "PermissionError: ", "\n$ du -sb daily\n",
                 "monthly_report.py) is idle in a transaction", " of 20 connections used",
                 "silent_station      | berging", "detections_today    | zolder", "never heard",
-                "terminate_idle_transactions(", "EMSN WARNING - "});
+                "terminate_idle_transactions(", "EMSN CRITICAL - "});
     // ours and du's number, one line apart
     const auto ours = outcome.out.find("\"SELECT dir_size_safe('daily')\"\n");
     ASSERT_NE(ours, std::string::npos);
