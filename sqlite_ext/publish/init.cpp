@@ -1,7 +1,6 @@
 // Entry point of emsn_pg.so: one list of every function. What needs libpq is here and not in emsn.so.
-#include <array>
-
 #include "sqlite_ext/functions.hpp"
+#include "sqlite_ext/publish/publish.hpp"
 
 extern "C" {
 SQLITE_EXTENSION_INIT1
@@ -11,7 +10,10 @@ namespace {
 
 using emsn::sqlite::Function;
 
-constexpr std::array<Function, 0> kFunctions{};
+constexpr Function kFunctions[] = {
+    {"emsn_publish", emsn::publish::emsn_publish, 2},
+    {"emsn_publish", emsn::publish::emsn_publish, 3},
+};
 
 } // namespace
 
@@ -21,6 +23,7 @@ extern "C" __attribute__((visibility("default"))) int sqlite3_emsnpg_init(sqlite
     if (const int code = emsn::sqlite::check_library("emsn_pg", error); code != SQLITE_OK)
         return code;
     const int code = emsn::sqlite::add_functions(db, kFunctions);
-    // a connection attempt may be left behind on a thread (connect.hpp): its code stays until the process ends
+    // a connection attempt may be left behind on a thread (connect.hpp): its code stays until the process
+    // ends
     return code == SQLITE_OK ? SQLITE_OK_LOAD_PERMANENTLY : code;
 }

@@ -52,6 +52,16 @@ TEST(PublishRegistry, EveryFunctionIsInTheDocs) {
     }
 }
 
+TEST(PublishRegistry, TheCentreIsOutOfReachOfASchemaAndNullGivesNull) {
+    SqliteDb db(":memory:");
+    db.load(EMSN_PG_SO);
+    EXPECT_EQ(db("SELECT emsn_publish(NULL, 'a') IS NULL, emsn_publish('', NULL) IS NULL, "
+                 "emsn_publish('', 'a', NULL) IS NULL"),
+              "1|1|1");
+    db("CREATE VIEW v AS SELECT emsn_publish('', 'a') AS s");
+    EXPECT_EQ(db.error_of("SELECT s FROM v"), "unsafe use of emsn_publish()");
+}
+
 TEST(PublishRegistry, OnlyTheEntryPointIsExported) {
     const auto symbols = run({"nm", "-D", "--defined-only", EMSN_PG_SO}).out;
     EXPECT_NE(symbols.find(" T sqlite3_emsnpg_init\n"), std::string::npos);
@@ -60,6 +70,7 @@ TEST(PublishRegistry, OnlyTheEntryPointIsExported) {
 
 TEST(PublishRegistry, EmsnItselfNeedsNoLibpq) {
     EXPECT_EQ(run({"readelf", "-d", EMSN_SO}).out.find("libpq"), std::string::npos);
+    EXPECT_NE(run({"readelf", "-d", EMSN_PG_SO}).out.find("libpq"), std::string::npos);
 }
 
 TEST(PublishRegistry, AnOlderLibraryIsRefusedWithAMessage) {
