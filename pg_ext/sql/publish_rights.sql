@@ -10,7 +10,9 @@ BEGIN
     VALUES ('emsn.publish_state(text)'::regprocedure),
            ('emsn.publish_days(text)'::regprocedure),
            ('emsn.publish_live_rows(text)'::regprocedure),
-           ('emsn.publish_unchanged(text)'::regprocedure);
+           ('emsn.publish_unchanged(text)'::regprocedure),
+           ('emsn.publish_begin(text, text)'::regprocedure),
+           ('emsn.publish_apply(text, text, jsonb, bigint, jsonb, jsonb)'::regprocedure);
 END
 $$;
 COMMENT ON FUNCTION emsn.publisher_functions() IS 'What a publisher may call.';
