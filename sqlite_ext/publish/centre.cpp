@@ -33,7 +33,7 @@ std::optional<CentreState> Centre::state() {
         "SELECT s #>> '{position,file}', s #>> '{position,counter}', s #>> '{position,wal}',"
         " s #>> '{position,last_rowid}', s #>> '{position,last_row}', s #>> '{position,newest}',"
         " s #>> '{position,run}', s #>> '{position,time_zone}', s ->> 'rows', s ->> 'live_rows',"
-        " floor((s ->> 'seconds_since_compared')::numeric)"
+        " s ->> 'seconds_since_compared', s ->> 'seconds_since_published'"
         " FROM emsn.publish_state($1::text) AS s WHERE s IS NOT NULL",
         {station_});
     if (result.rows() == 0)
@@ -52,6 +52,7 @@ std::optional<CentreState> Centre::state() {
     state.live_rows = result.integer(0, column++);
     if (!result.is_null(0, column))
         state.seconds_since_compared = result.integer(0, column);
+    state.seconds_since_published = result.integer(0, ++column);
     return state;
 }
 
@@ -91,8 +92,12 @@ std::int64_t Centre::live_rows() {
     return connection_.query("SELECT emsn.publish_live_rows($1::text)", {station_}).integer(0, 0);
 }
 
+void Centre::say_unchanged() {
+    connection_.query("SELECT emsn.publish_unchanged($1::text)", {station_});
+}
+
 void Centre::begin(const std::string &time_zone, std::int64_t timeout_ms) {
-    connection_.query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+    connection_.query("BEGIN ISOLATION LEVEL READ COMMITTED");
     // a client that is gone is noticed while a statement runs, so that its locks are free for the next run
     connection_.query("SELECT set_config('statement_timeout', $3::text, true),"
                       " set_config('lock_timeout', $4::text, true),"

@@ -20,6 +20,7 @@ struct CentreState {
     std::int64_t rows = 0;      // of the source
     std::int64_t live_rows = 0; // of the station at the centre
     std::int64_t seconds_since_compared = INT64_MAX;
+    std::int64_t seconds_since_published = 0;
 
     [[nodiscard]] std::string position() const; // as JSON, for the centre to keep
 };
@@ -56,6 +57,9 @@ class Centre {
     [[nodiscard]] DayTallies recent_days(const DayTallies &also);
     // Counted now.
     [[nodiscard]] std::int64_t live_rows();
+
+    // We looked, and there was nothing: so that a quiet night does not look like a publisher that is down.
+    void say_unchanged();
 
     // A transaction with an empty table for the rows. timeout_ms: for any one statement in it.
     void begin(const std::string &time_zone, std::int64_t timeout_ms);

@@ -15,7 +15,8 @@ using sqlite::Statement;
 namespace {
 
 constexpr std::int64_t kSecondsBetweenComparisons = 24 * 60 * 60;
-constexpr int kTries = 3; // of reading a source that is being changed
+constexpr std::int64_t kSecondsBetweenSigns = 60; // of life, where nothing else is written
+constexpr int kTries = 3;                         // of reading a source that is being changed
 constexpr double kLongestHoldSeconds = 1;
 
 double since(Clock::time_point start) {
@@ -127,6 +128,8 @@ Publisher::Work Publisher::work_for(Centre &centre, const std::optional<CentreSt
     if (state && !is_due(*state)) {
         if (state->moment.proves_same(moment)) {
             work.report.counts.unchanged = state->rows;
+            if (!wishes_.dry_run && state->seconds_since_published >= kSecondsBetweenSigns)
+                centre.say_unchanged();
             return work;
         }
         if (!in_one_go)
