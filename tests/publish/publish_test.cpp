@@ -83,15 +83,15 @@ TEST_F(PublishTest, RowsThatAreNoDetectionsGoAsideWithTheReason) {
     const auto report = publish();
     EXPECT_EQ(report["inserted"], 1001) << report;
     EXPECT_EQ(report["rejected"], 8);
-    EXPECT_EQ(
-        db.text("SELECT reason FROM emsn.rejected_detections ORDER BY reason COLLATE \"C\""),
-        "Confidence is empty, or was not a number\nConfidence is not a finite number\n"
-        "Confidence is not a number\nDate is empty\nDate is not a day as YYYY-MM-DD\nSci_Name contains a NUL "
-        "byte\nSci_Name is not valid UTF-8\nTime is not a time of day as HH:MM:SS");
+    EXPECT_EQ(db.text("SELECT reason FROM emsn.rejected_detections ORDER BY reason COLLATE \"C\""),
+              "Confidence is empty, or was not a number\nConfidence is not a finite number\n"
+              "Confidence is not a finite number\nDate is empty\nDate is not a day as YYYY-MM-DD\nSci_Name "
+              "contains a NUL "
+              "byte\nSci_Name is not valid UTF-8\nTime is not a time of day as HH:MM:SS");
     EXPECT_EQ(publish()["mode"], "nothing");
     at_station("INSERT INTO detections VALUES ('2025-06-02', '25:00:00', " + good + "'u.mp3')");
     EXPECT_EQ(publish()["rejected"], 1);
-    at_station("UPDATE detections SET Time = '23:00:00' WHERE Time > '24'");
+    at_station("UPDATE detections SET Time = '23:00:00' WHERE Time IN ('24:00:00', '25:00:00')");
     EXPECT_EQ(publish()["inserted"], 2) << "mended rows are detections";
     EXPECT_EQ(db.value("SELECT count(*) FROM emsn.rejected_detections"), "7");
 }
