@@ -68,7 +68,7 @@ class Centre {
     void end_rows() { connection_.end_copy(); }
     [[nodiscard]] Counts apply(const Application &what, const CentreState &next);
     void commit();
-    void roll_back();
+    void roll_back() { connection_.abandon(); } // wherever it stands
 
   private:
     [[nodiscard]] static DayTallies tallies_of(const Result &result);

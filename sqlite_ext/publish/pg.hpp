@@ -57,6 +57,9 @@ class Connection {
     void begin_copy(const char *sql);
     void copy(std::span<const char> bytes);
     void end_copy();
+    // Nothing of what was begun shall be: a COPY is broken off, the transaction rolled back, if there are
+    // any.
+    void abandon();
 
   private:
     void wait(bool also_to_write);
@@ -68,6 +71,7 @@ class Connection {
     const Conninfo &conninfo_;
     sqlite::Watch &watch_;
     PgConn connection_;
+    bool copying_ = false;
 };
 
 } // namespace emsn::publish

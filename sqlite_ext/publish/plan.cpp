@@ -53,7 +53,8 @@ std::optional<NewRows> find_new_rows(SourceTable &table, Centre &centre, const C
     constexpr std::int64_t kWraps = std::int64_t{1} << 32;
     const std::int64_t commits = (moment.counter - state.moment.counter + kWraps) % kWraps;
     if (table.source().is_wal() || !table.has_date_index() || moment.file != state.moment.file ||
-        commits == 0 || commits > kMostNewRows || moment.last_rowid <= state.moment.last_rowid ||
+        !state.moment.wal.empty() || commits == 0 || commits > kMostNewRows ||
+        moment.last_rowid <= state.moment.last_rowid ||
         table.appended(state.moment.last_rowid, moment, commits) != commits ||
         table.hash_at(state.moment.last_rowid) != state.moment.last_row)
         return std::nullopt;

@@ -56,7 +56,7 @@ Report Publisher::run() {
                 report = bring(centre, state, tries == kTries);
                 break;
             } catch (const Changed &) {
-                centre.roll_back(); // also where nothing is begun
+                centre.roll_back();
             }
         }
     } catch (const PgError &e) {
@@ -108,12 +108,12 @@ void Publisher::check_still(const Moment &moment) {
         throw Changed();
 }
 
-// Reading it twice must not take longer than the recorder may wait.
+// At the speed of the tries before, it must not take longer than the recorder may wait. Days are read twice:
+// to be compared, and to be sent.
 void Publisher::check_calm(const std::optional<CentreState> &state) const {
-    const auto rows = static_cast<double>(state ? state->rows : table_.rows_read());
-    const double seconds =
-        2 * rows * table_.held_seconds() / std::max(1.0, static_cast<double>(table_.rows_read()));
-    if (seconds > kLongestHoldSeconds)
+    const auto read = static_cast<double>(std::max<std::int64_t>(table_.rows_read(), 1));
+    const double rows = state ? 2 * static_cast<double>(state->rows) : read / kTries;
+    if (rows * table_.held_seconds() / read > kLongestHoldSeconds)
         throw Error(Errc::busy, "the source changes too fast to be read at one moment");
 }
 
@@ -149,6 +149,7 @@ Publisher::Work Publisher::work_for(Centre &centre, const std::optional<CentreSt
     work.all = !state || wishes_.full || state->time_zone != wishes_.time_zone ||
                centre.live_rows() != state->live_rows;
     work.report.mode = work.what.scope = work.all ? "all" : "days";
+    sends_all_ = work.all;
     if (!work.all)
         compare_days(centre, work);
     return work;

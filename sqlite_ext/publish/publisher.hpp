@@ -32,6 +32,8 @@ class Publisher {
 
     // One try over one connection. Throws PgError: when that may_retry(), call it again a moment later.
     [[nodiscard]] Report run();
+    // The last try had to send every row: that takes its time.
+    [[nodiscard]] bool sends_all() const noexcept { return sends_all_; }
 
   private:
     using Sink = std::function<void(std::span<const char>)>;
@@ -55,6 +57,7 @@ class Publisher {
     Wishes wishes_;
     sqlite::Watch &watch_;
     bool tried_before_ = false;
+    bool sends_all_ = false;
     // A run whose COMMIT was sent, and its answer not seen: the next connection finds its name, or not.
     struct Unanswered {
         std::string run;
