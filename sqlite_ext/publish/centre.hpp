@@ -49,6 +49,9 @@ class Centre {
     Centre(Connection &connection, std::string station)
         : connection_(connection), station_(std::move(station)) {}
 
+    // See Connection.
+    void while_waiting(std::function<bool()> work) { connection_.while_waiting(std::move(work)); }
+
     // nullopt: the station was never published.
     [[nodiscard]] std::optional<CentreState> state();
     // What it keeps of each day.

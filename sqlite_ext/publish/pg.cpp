@@ -56,7 +56,8 @@ void Connection::wait(bool also_to_write) {
     pollfd on{PQsocket(connection_.get()), POLLIN, 0};
     if (also_to_write)
         on.events = POLLIN | POLLOUT;
-    if (::poll(&on, 1, kBetweenChecksMs) > 0 && (on.revents & ~POLLOUT) != 0 &&
+    const bool worked = work_ && work_();
+    if (::poll(&on, 1, worked ? 0 : kBetweenChecksMs) > 0 && (on.revents & ~POLLOUT) != 0 &&
         PQconsumeInput(connection_.get()) != 1)
         throw_lost();
 }

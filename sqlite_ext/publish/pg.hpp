@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -50,6 +51,10 @@ class Connection {
     // Throws PgError.
     Connection(const Conninfo &conninfo, sqlite::Watch &watch);
 
+    // Done in small pieces, of a few ms, while an answer is waited for: each call does one, until one returns
+    // false. An empty function: nothing any more.
+    void while_waiting(std::function<bool()> work) { work_ = std::move(work); }
+
     // One statement with its parameters $1, $2, ..., all sent as text. Throws PgError.
     Result query(const char *sql, const std::vector<std::string> &parameters = {});
 
@@ -72,6 +77,7 @@ class Connection {
     sqlite::Watch &watch_;
     PgConn connection_;
     bool copying_ = false;
+    std::function<bool()> work_;
 };
 
 } // namespace emsn::publish

@@ -40,6 +40,7 @@ class Publisher {
     using Feed = std::function<void(const Sink &)>; // gives all rows to the sink
     struct Work;                                    // what is to be done, and of which moment
     class Changed {};                               // the source, while it was read
+    class MoreThanNewRows {};                       // happened since the last run
 
     [[nodiscard]] Report bring(Centre &centre, const std::optional<CentreState> &state, bool in_one_go);
     [[nodiscard]] bool is_due(const CentreState &state) const;
@@ -58,6 +59,7 @@ class Publisher {
     sqlite::Watch &watch_;
     bool tried_before_ = false;
     bool sends_all_ = false;
+    bool compares_days_ = false; // whatever it looks like
     // A run whose COMMIT was sent, and its answer not seen: the next connection finds its name, or not.
     struct Unanswered {
         std::string run;
