@@ -95,7 +95,9 @@ BEGIN
                      ('check_disk_usage', 'disk_usage', 'server'),
                      ('check_detections_index', 'detections_index', 'all stations'),
                      ('check_dead_tuples', 'dead_tuples', 'all stations'),
-                     ('check_stations', 'detections_today', 'all stations')) AS c (function_name, check_name, subject)
+                     ('check_stations', 'detections_today', 'all stations'),
+                     ('check_sync_lag', 'sync_lag', 'all stations'),
+                     ('check_rejected_detections', 'rejected_detections', 'all stations')) AS c (function_name, check_name, subject)
     LOOP
         BEGIN
             RETURN QUERY EXECUTE format(

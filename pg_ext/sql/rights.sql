@@ -63,6 +63,8 @@ GRANT EXECUTE ON FUNCTION
     emsn.check_dead_tuples(),
     emsn.check_disk_usage(),
     emsn.check_stations(),
+    emsn.check_sync_lag(),
+    emsn.check_rejected_detections(),
     emsn.health_at(timestamptz)
 TO pg_monitor;
 
