@@ -103,6 +103,8 @@ TEST_F(PublishTables, TypesOfTheUsersOwn) {
         " common_name varchar(40) COLLATE \"C\", confidence share, latitude numeric, longitude numeric(7, "
         "3), week text,"
         " file_name varchar(200), detected_by_zolder integer, deleted boolean NOT NULL)");
+    // what a date is as text is not the publisher's choice
+    publisher_.exec("SET datestyle = 'German'; SET timezone = 'Asia/Tokyo'");
     EXPECT_EQ(life(), kLife);
     EXPECT_EQ(centre("date, latitude, longitude, week, detected_by_zolder", "id = 1"),
               "2026-01-02|52.1|5.200|1|NULL");
@@ -131,6 +133,23 @@ TEST_F(PublishTables, TriggersFindWhatLiesBesideTheTable) {
             "write_down()");
     EXPECT_EQ(life(), kLife);
     EXPECT_EQ(db.text("TABLE journal"), "A\nB\nC\nD\nA\nA");
+}
+
+TEST_F(PublishTables, TableThatIsReplacedMeanwhileIsNotWrittenTo) {
+    make();
+    for (const bool dropped : {false, true}) {
+        auto other = session();
+        other.exec(dropped ? "BEGIN; DROP TABLE bird_detections"
+                           : "BEGIN; ALTER TABLE bird_detections RENAME TO old;"
+                             "CREATE TABLE bird_detections (LIKE old INCLUDING ALL)");
+        publisher_.send("SELECT emsn.publish_live_rows('zolder')");
+        ASSERT_TRUE(eventually([&] { return session_is(db, publisher_.pid(), "Lock"); }));
+        other.exec("COMMIT");
+        const auto outcome = publisher_.wait();
+        EXPECT_EQ(outcome.sqlstate, dropped ? "55006" : "40001");
+        EXPECT_EQ(outcome.message, dropped ? "the table of detections was just replaced"
+                                           : "public.bird_detections was just replaced");
+    }
 }
 
 TEST_F(PublishTables, WhatATriggerLeavesOutIsNotCounted) {
