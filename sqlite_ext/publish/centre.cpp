@@ -18,6 +18,14 @@ std::int32_t number_of(const std::string &day) {
     return *parsed;
 }
 
+// the extension may keep more there; what is missing reads as nothing and so means a whole comparison
+constexpr const char *kState =
+    "SELECT s #>> '{position,file}', s #>> '{position,counter}', s #>> '{position,wal}',"
+    " s #>> '{position,last_rowid}', s #>> '{position,last_row}', s #>> '{position,newest}',"
+    " s #>> '{position,run}', s #>> '{position,time_zone}', s ->> 'rows', s ->> 'live_rows',"
+    " s ->> 'seconds_since_compared', s ->> 'seconds_since_published'"
+    " FROM emsn.publish_state($1::text) AS s WHERE s IS NOT NULL";
+
 } // namespace
 
 std::string CentreState::position() const {
@@ -28,14 +36,10 @@ std::string CentreState::position() const {
 }
 
 std::optional<CentreState> Centre::state() {
-    // the extension may keep more there; what is missing reads as nothing and so means a whole comparison
-    const Result result = connection_.query(
-        "SELECT s #>> '{position,file}', s #>> '{position,counter}', s #>> '{position,wal}',"
-        " s #>> '{position,last_rowid}', s #>> '{position,last_row}', s #>> '{position,newest}',"
-        " s #>> '{position,run}', s #>> '{position,time_zone}', s ->> 'rows', s ->> 'live_rows',"
-        " s ->> 'seconds_since_compared', s ->> 'seconds_since_published'"
-        " FROM emsn.publish_state($1::text) AS s WHERE s IS NOT NULL",
-        {station_});
+    return state_of(connection_.query(kState, {station_}));
+}
+
+std::optional<CentreState> Centre::state_of(const Result &result) {
     if (result.rows() == 0)
         return std::nullopt;
     CentreState state;
@@ -96,16 +100,19 @@ void Centre::say_unchanged() {
     connection_.query("SELECT emsn.publish_unchanged($1::text)", {station_});
 }
 
-void Centre::begin(const std::string &time_zone, std::int64_t timeout_ms) {
-    connection_.query("BEGIN ISOLATION LEVEL READ COMMITTED");
+std::optional<CentreState> Centre::begin(const std::string &time_zone, std::int64_t timeout_ms) {
     // a client that is gone is noticed while a statement runs, so that its locks are free for the next run
-    connection_.query("SELECT set_config('statement_timeout', $3::text, true),"
-                      " set_config('lock_timeout', $4::text, true),"
-                      " set_config('idle_in_transaction_session_timeout', $3::text, true),"
-                      " set_config('client_connection_check_interval', '1000', true),"
-                      " emsn.publish_begin($1::text, $2::text)",
-                      {station_, time_zone, std::to_string(timeout_ms),
-                       std::to_string(std::min(timeout_ms, kLockTimeoutMs))});
+    const auto results =
+        connection_.pipeline({{"BEGIN ISOLATION LEVEL READ COMMITTED", {}},
+                              {"SELECT set_config('statement_timeout', $3::text, true),"
+                               " set_config('lock_timeout', $4::text, true),"
+                               " set_config('idle_in_transaction_session_timeout', $3::text, true),"
+                               " set_config('client_connection_check_interval', '1000', true),"
+                               " emsn.publish_begin($1::text, $2::text)",
+                               {station_, time_zone, std::to_string(timeout_ms),
+                                std::to_string(std::min(timeout_ms, kLockTimeoutMs))}},
+                              {kState, {station_}}});
+    return state_of(results.back());
 }
 
 void Centre::begin_rows() {

@@ -64,8 +64,9 @@ class Centre {
     // We looked, and there was nothing: so that a quiet night does not look like a publisher that is down.
     void say_unchanged();
 
-    // A transaction with an empty table for the rows. timeout_ms: for any one statement in it.
-    void begin(const std::string &time_zone, std::int64_t timeout_ms);
+    // A transaction with an empty table for the rows. timeout_ms: for any one statement in it. The state once
+    // more: from here on no other publisher changes it.
+    [[nodiscard]] std::optional<CentreState> begin(const std::string &time_zone, std::int64_t timeout_ms);
     void begin_rows();
     void rows(std::span<const char> bytes) { connection_.copy(bytes); } // as CopyBuffer writes them
     void end_rows() { connection_.end_copy(); }
@@ -74,6 +75,7 @@ class Centre {
     void roll_back() { connection_.abandon(); } // wherever it stands
 
   private:
+    [[nodiscard]] static std::optional<CentreState> state_of(const Result &result);
     [[nodiscard]] static DayTallies tallies_of(const Result &result);
 
     Connection &connection_;

@@ -11,6 +11,7 @@ namespace emsn::publish {
 namespace {
 
 constexpr int kBetweenChecksMs = 50;
+constexpr std::size_t kFlushBytes = 64 << 10; // little comes in one piece, and wakes the server once
 
 std::string field(const PGresult *result, int code) {
     const char *text = PQresultErrorField(result, code);
@@ -73,15 +74,19 @@ void Connection::flush() {
     }
 }
 
+Result Connection::next_result() {
+    while (PQisBusy(connection_.get()) != 0)
+        wait(false);
+    return Result(PQgetResult(connection_.get()));
+}
+
 // All results of what was sent: the last one, or the first error.
 Result Connection::finish() {
     flush();
     Result last(nullptr);
     Result failed(nullptr);
     for (;;) {
-        while (PQisBusy(connection_.get()) != 0)
-            wait(false);
-        Result next(PQgetResult(connection_.get()));
+        Result next = next_result();
         if (next.get() == nullptr)
             break;
         const auto status = PQresultStatus(next.get());
@@ -101,18 +106,55 @@ Result Connection::finish() {
     return last;
 }
 
-Result Connection::query(const char *sql, const std::vector<std::string> &parameters) {
+void Connection::send(const char *sql, const std::vector<std::string> &parameters) {
     std::vector<const char *> values;
     for (const auto &parameter : parameters)
         values.push_back(parameter.c_str());
     if (PQsendQueryParams(connection_.get(), sql, static_cast<int>(values.size()), nullptr, values.data(),
                           nullptr, nullptr, 0) != 1)
         throw_lost();
+}
+
+Result Connection::query(const char *sql, const std::vector<std::string> &parameters) {
+    send(sql, parameters);
     return finish();
+}
+
+std::vector<Result> Connection::pipeline(const std::vector<Query> &queries) {
+    if (PQenterPipelineMode(connection_.get()) != 1)
+        throw_lost();
+    for (const auto &query : queries)
+        send(query.sql, query.parameters);
+    if (PQpipelineSync(connection_.get()) != 1)
+        throw_lost();
+    flush();
+    std::vector<Result> results;
+    Result failed(nullptr);
+    for (;;) {
+        Result next = next_result();
+        if (next.get() == nullptr) { // the end of one statement's
+            if (PQstatus(connection_.get()) == CONNECTION_BAD)
+                throw_lost();
+            continue;
+        }
+        const auto status = PQresultStatus(next.get());
+        if (status == PGRES_PIPELINE_SYNC)
+            break;
+        if (status == PGRES_FATAL_ERROR && failed.get() == nullptr)
+            failed = std::move(next);
+        else
+            results.push_back(std::move(next));
+    }
+    if (PQexitPipelineMode(connection_.get()) != 1)
+        throw_lost();
+    if (failed.get() != nullptr)
+        throw_failed(failed.get());
+    return results;
 }
 
 void Connection::begin_copy(const char *sql) {
     query(sql);
+    unsent_bytes_ = 0;
     copying_ = true;
 }
 
@@ -135,7 +177,11 @@ void Connection::copy(std::span<const char> bytes) {
         return;
     if (PQputCopyData(connection_.get(), bytes.data(), static_cast<int>(bytes.size())) != 1)
         throw_lost();
-    flush(); // else libpq would keep all of it in memory
+    unsent_bytes_ += bytes.size();
+    if (unsent_bytes_ >= kFlushBytes) { // else libpq would keep all of it in memory
+        flush();
+        unsent_bytes_ = 0;
+    }
 }
 
 void Connection::end_copy() {

@@ -58,6 +58,14 @@ class Connection {
     // One statement with its parameters $1, $2, ..., all sent as text. Throws PgError.
     Result query(const char *sql, const std::vector<std::string> &parameters = {});
 
+    struct Query {
+        const char *sql;
+        std::vector<std::string> parameters;
+    };
+    // Several, sent at once and answered at once (libpq, "Pipeline Mode"): one round trip. After one that
+    // fails none is done.
+    std::vector<Result> pipeline(const std::vector<Query> &queries);
+
     // COPY ... FROM STDIN: begun, fed in pieces of any size, ended.
     void begin_copy(const char *sql);
     void copy(std::span<const char> bytes);
@@ -69,6 +77,8 @@ class Connection {
   private:
     void wait(bool also_to_write);
     void flush();
+    void send(const char *sql, const std::vector<std::string> &parameters);
+    Result next_result();
     Result finish();
     [[noreturn]] void throw_lost();
     [[noreturn]] void throw_failed(const PGresult *result);
@@ -77,6 +87,7 @@ class Connection {
     sqlite::Watch &watch_;
     PgConn connection_;
     bool copying_ = false;
+    std::size_t unsent_bytes_ = 0; // of a COPY, as far as they were not flushed
     std::function<bool()> work_;
 };
 

@@ -222,9 +222,8 @@ void Publisher::read_rows(Work &work, const Sink &sink) {
 }
 
 void Publisher::send(Centre &centre, const std::optional<CentreState> &state, Work &work, const Feed &feed) {
-    centre.begin(wishes_.time_zone, watch_.remaining_ms());
     // nobody else publishes this station from here on; until here somebody may have
-    const auto now = centre.state();
+    const auto now = centre.begin(wishes_.time_zone, watch_.remaining_ms());
     if (now.has_value() != state.has_value() || (now && now->run != state->run))
         throw PgError("40001", "another publisher of this station was faster");
     try {

@@ -67,8 +67,8 @@ class PublishFaultTest : public ::testing::Test {
         ASSERT_EQ(difference(birds_, db), "") << when << ", seed " << kSeed;
         const int gone =
             kFirstRows + heard_inserted() - std::stoi(SqliteDb(birds_)("SELECT count(*) FROM detections"));
-        EXPECT_EQ(db.value("SELECT count(*) FROM bird_detections WHERE deleted"), std::to_string(gone))
-            << when;
+        // a row may have come and gone between two runs
+        EXPECT_LE(std::stoi(db.value("SELECT count(*) FROM bird_detections WHERE deleted")), gone) << when;
     }
 
     int heard_inserted() {
