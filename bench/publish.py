@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""emsn_publish beside the way of today: Python that reads both sides whole and writes row by row (psycopg2,
-execute_batch, page size 100), in one run.
+"""emsn_publish beside the way of today: Python that reads both sides whole, compares them, and writes row by row
+(psycopg2, execute_batch, page size 100), in one run.
 
 A first load of --rows detections, a run with 5 new ones, a run with nothing new, each into a table of its own with
 the same keys and indexes, on a private server (fsync off); for the first load also psql's \\copy of the very rows.
@@ -61,21 +61,35 @@ class Proxy:
                 (server if end is client else client).sendall(data)
 
 
+def identified(rows):
+    """By what identifies a detection, all its values as Python compares them."""
+    return {row[11] or (str(row[0]), str(row[1]), row[2]):
+            (str(row[0]), str(row[1]), row[2], row[3], *(None if v is None else round(float(v), 4) for v in row[4:11]), row[11])
+            for row in rows}
+
+
 def old_way(source, conninfo):
-    """As today's job: all of both sides, then what is missing, row by row."""
+    """As today's job: all of both sides is read and compared, then what differs is written row by row."""
     import psycopg2  # pylint: disable=import-outside-toplevel
     import psycopg2.extras  # pylint: disable=import-outside-toplevel
     connection = psycopg2.connect(conninfo)
     begin = time.monotonic()
     cursor = connection.cursor()
     cursor.execute(f"SELECT {COLUMNS} FROM bird_detections WHERE station = 'zolder' AND NOT deleted")
-    there = {(str(r[0]), str(r[1]), r[2], r[11]): r for r in cursor.fetchall()}
-    here = sqlite3.connect(f"file:{source}?mode=ro", uri=True).execute("SELECT * FROM detections").fetchall()
-    new = [("zolder", f"{r[0]} {r[1]}", *r) for r in here if (r[0], r[1], r[2], r[11]) not in there]
+    there = identified(cursor.fetchall())
+    here = identified(sqlite3.connect(f"file:{source}?mode=ro", uri=True).execute("SELECT * FROM detections").fetchall())
+    new = [("zolder", f"{row[0]} {row[1]}", *row) for key, row in here.items() if key not in there]
+    changed = [(*row[2:4], key) for key, row in here.items() if key in there and there[key] != row]
+    gone = [(key,) for key in there if key not in here]
     psycopg2.extras.execute_batch(
         cursor, f"INSERT INTO bird_detections (station, detection_timestamp, {COLUMNS}) "
                 f"VALUES ({', '.join(['%s'] * 14)})", new, page_size=100)
+    psycopg2.extras.execute_batch(
+        cursor, "UPDATE bird_detections SET species = %s, common_name = %s WHERE station = 'zolder' AND file_name = %s", changed)
+    psycopg2.extras.execute_batch(
+        cursor, "UPDATE bird_detections SET deleted = true WHERE station = 'zolder' AND file_name = %s", gone)
     connection.commit()
+    assert not changed and not gone, (changed[:1], gone[:1])
     peak = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]
     print(json.dumps({"seconds": time.monotonic() - begin, "rows_read": len(here) + len(there), "inserted": len(new),
                       "peak": 1024 * int(peak)}))
@@ -127,17 +141,20 @@ def make_source(path, rows):
     query(path, f".read {ROOT / 'sql' / 'birds_schema.sql'}", "PRAGMA synchronous = OFF", f"""
         WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {rows})
         INSERT INTO detections
-        SELECT date(t, 'unixepoch'), time(t, 'unixepoch'), 'Species ' || i % 97, 'Name ' || i % 97,
+        SELECT date(t, 'unixepoch'), time(t, 'unixepoch'), 'Species ' || (i % 97), 'Name ' || (i % 97),
                round(0.7 + abs(random() % 2900) / 10000.0, 4), 52.1, 5.2, 0.7, 1 + i % 48, 1.25, 0.0,
-               'Name_' || i % 97 || '-' || i || '.mp3'
+               'Name_' || (i % 97) || '-' || i || '.mp3'
         FROM (SELECT i, unixepoch() - ({rows} - i) * 86400 / {PER_DAY} AS t FROM n)""")
 
 
 def hear(path, count, name):
+    """Each some seconds after the one before."""
     for number in range(count):
         connection = sqlite3.connect(path)
-        connection.execute("INSERT INTO detections SELECT date(), time(), 'Parus major', 'Great Tit', 0.8, 52.1, 5.2, 0.7, 1, "
-                           "1.25, 0.0, ?", (f"{name}-{number}.mp3",))
+        connection.execute("""
+            INSERT INTO detections
+            SELECT date(Date || ' ' || Time, '7 seconds'), time(Time, '7 seconds'), 'Parus major', 'Great Tit', 0.8, 52.1, 5.2,
+                   0.7, 1, 1.25, 0.0, ? FROM detections ORDER BY rowid DESC LIMIT 1""", (f"{name}-{number}.mp3",))
         connection.commit()
         connection.close()
 
