@@ -5,7 +5,7 @@
 #   find_extension         prints what sqlite3's .load takes: EMSN_SO, else this checkout's build, else the bare
 #                          name of the installed module
 #   sql_text VALUE         prints VALUE as an SQL expression that can be nothing but that text
-#   run_sqlite ARGS...     sqlite3 ARGS..., interrupted cleanly by SIGTERM and SIGINT; returns the exit code of the
+#   run_sqlite ARGS...     sqlite3 ARGS..., interrupted cleanly by SIGTERM, SIGINT and SIGHUP; returns the exit code of the
 #                          contract: 0, 1, 75 for "try again later", 128+N for signal N
 
 EMSN_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -19,7 +19,10 @@ die() {
 
 find_extension() {
     local built
-    if [[ -n ${EMSN_SO:-} ]]; then
+    if [[ ${EMSN_SO:-} == */* ]]; then
+        realpath -m -- "$EMSN_SO" # for who goes to another folder later
+        return
+    elif [[ -n ${EMSN_SO:-} ]]; then
         printf '%s\n' "$EMSN_SO"
         return
     fi
@@ -41,12 +44,13 @@ run_sqlite() {
     # the sqlite3 program turns SIGINT into sqlite3_interrupt(): emsn clears up and it ends by itself
     trap 'signal=15; kill -INT "$child" 2>/dev/null' TERM
     trap 'signal=2; kill -INT "$child" 2>/dev/null' INT
+    trap 'signal=1; kill -INT "$child" 2>/dev/null' HUP
     while :; do
         status=0
         wait "$child" || status=$?
         kill -0 "$child" 2>/dev/null || break
     done
-    trap - TERM INT
+    trap - TERM INT HUP
     ((signal == 0)) || return $((128 + signal))
     case $status in
     0) return 0 ;;
