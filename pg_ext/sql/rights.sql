@@ -1,7 +1,7 @@
 -- Who may do what, in one place. PUBLIC: nothing. Naming tables and writing settings: the owner only.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA emsn FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA emsn FROM PUBLIC;
-REVOKE ALL ON TYPE emsn.health_row FROM PUBLIC;
+REVOKE ALL ON TYPE emsn.health_row, emsn.publish_target, emsn.publish_counts FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA emsn TO pg_monitor, pg_read_server_files, pg_signal_backend;
 
@@ -24,7 +24,11 @@ GRANT SELECT ON
     emsn.disk_usage,
     emsn.services,
     emsn.mirrors,
-    emsn.backups
+    emsn.backups,
+    emsn.sync_state,
+    emsn.sync_days,
+    emsn.rejected_detections,
+    emsn.publishers
 TO pg_monitor;
 GRANT USAGE ON TYPE emsn.health_row TO pg_monitor;
 GRANT EXECUTE ON FUNCTION
