@@ -14,7 +14,8 @@ TEST_F(Restore, KeepsTableSettingsAndRights) {
             "INSERT INTO emsn.thresholds VALUES ('connections', NULL, '1%', '2%');"
             "INSERT INTO emsn.station_settings VALUES ('quiet', 'Europe/Amsterdam', false, 'in the attic');"
             "SELECT emsn.record_sample('[{\"station\": \"a\", \"detections\": 1}]', NULL, true);"
-            "SELECT emsn.guard_choose(20, 0)");
+            "SELECT emsn.guard_choose(20, 0);"
+            "SELECT emsn.store_host_report('a', '{\"reported_at\": \"2025-12-30T02:00:00Z\"}')");
     Session(PgCluster::shared().conninfo("postgres")).exec("CREATE DATABASE restored");
     const auto moved =
         run({"bash", "-c", "set -o pipefail; pg_dump \"$1\" | psql -X -q -v ON_ERROR_STOP=1 \"$2\"", "bash",
@@ -27,7 +28,7 @@ TEST_F(Restore, KeepsTableSettingsAndRights) {
           "SELECT station, time_zone, expected, note FROM emsn.station_settings",
           "SELECT name, value FROM emsn.settings", "SELECT h FROM emsn.connection_history AS h",
           "SELECT station FROM emsn.detection_history", "SELECT g FROM emsn.guard_log AS g",
-          "SELECT nspacl FROM pg_namespace WHERE nspname = 'emsn'"}) {
+          "SELECT h FROM emsn.host_reports AS h", "SELECT nspacl FROM pg_namespace WHERE nspname = 'emsn'"}) {
         EXPECT_EQ(restored.text(query), db.text(query));
         EXPECT_NE(restored.text(query), "");
     }
