@@ -22,7 +22,7 @@ class SystemdUser {
     // For programs that are to ask it as the system's.
     [[nodiscard]] std::string as_system_bus() const { return "DBUS_SYSTEM_BUS_ADDRESS=" + bus_address(); }
     // systemctl --user ARGS...
-    [[nodiscard]] Outcome ctl(const std::vector<std::string> &args) const;
+    Outcome ctl(const std::vector<std::string> &args) const;
 
   private:
     TempDir dir_;
