@@ -23,11 +23,12 @@ BEGIN
         RETURN;
     END IF;
     IF source_rows = 0 AND live_rows > 0 THEN
-        PERFORM emsn.refuse_deletion(station, format('the source is empty, the centre holds %s detections', live_rows),
+        PERFORM emsn.refuse_deletion(station, format('the source is empty, live rows at the centre: %s', live_rows),
                                      live_rows);
     ELSIF source_rows * 2 < live_rows THEN
         PERFORM emsn.refuse_deletion(
-            station, format('the source has %s detections, less than half of the %s at the centre', source_rows, live_rows),
+            station, format('rows of the source: %s, less than half of the %s live rows at the centre', source_rows,
+                            live_rows),
             live_rows - source_rows);
     END IF;
 END
@@ -44,7 +45,7 @@ DECLARE
 BEGIN
     IF deletions > most THEN
         PERFORM emsn.refuse_deletion(
-            station, format('%s detections would be marked deleted, more than the %s allowed', deletions, most), deletions);
+            station, format('rows that would be marked deleted: %s, more than the %s allowed', deletions, most), deletions);
     END IF;
 END
 $$;

@@ -40,13 +40,13 @@ BEGIN
         INSERT INTO pg_temp.emsn_pairs (source_row, part, place, live, differs)
         SELECT s.source_row, c.part, c.place, c.live, c.whole <> s.whole
         FROM (
-            SELECT n.source_row, %1$s AS stamp, n.species, %2$s AS file, ROW(%3$s) AS whole,
+            SELECT n.source_row, %1$s AS stamp, n.species, %2$s AS file, ROW(%4$s) AS key, ROW(%3$s) AS whole,
                    row_number() OVER (PARTITION BY %4$s ORDER BY n.source_row) AS number
             FROM pg_temp.emsn_source AS n
             WHERE %6$s AND NOT EXISTS (SELECT FROM pg_temp.emsn_pairs AS p WHERE p.source_row = n.source_row)
         ) AS s
         JOIN (
-            SELECT n.part, n.place, n.live, %1$s AS stamp, n.species, %2$s AS file, ROW(%3$s) AS whole,
+            SELECT n.part, n.place, n.live, %1$s AS stamp, n.species, %2$s AS file, ROW(%4$s) AS key, ROW(%3$s) AS whole,
                    row_number() OVER (PARTITION BY %4$s ORDER BY n.live DESC, n.part, n.place) AS number
             FROM pg_temp.emsn_centre AS n
             WHERE %7$s AND NOT EXISTS (SELECT FROM pg_temp.emsn_pairs AS p WHERE p.part = n.part AND p.place = n.place)
@@ -69,15 +69,17 @@ BEGIN
     FOR step IN
         SELECT k.key, k.same, k.source_filter, k.centre_filter
         FROM (VALUES
-                (1, t.compared, 'c.stamp = s.stamp AND c.whole = s.whole', 'true', 'n.live'),
+                (1, t.compared, 'c.stamp = s.stamp AND c.key = s.key', 'true', 'n.live'),
                 (2, t.file, 'c.file = s.file', t.file || ' IS NOT NULL', t.file || ' IS NOT NULL'),
-                (3, t.compared, 'c.stamp = s.stamp AND c.whole = s.whole', 'true', 'true'),
-                (4, t.stamp || ', n.species', 'c.stamp = s.stamp AND c.species = s.species', 'true', 'n.live'),
-                (5, t.stamp || ', n.species', 'c.stamp = s.stamp AND c.species = s.species', 'true',
+                (3, t.compared, 'c.stamp = s.stamp AND c.key = s.key', 'true', 'true'),
+                -- a centre that was filled without file names
+                (4, t.compared_but_file, 'c.stamp = s.stamp AND c.key = s.key', 'true', 'n.live AND ' || t.file || ' IS NULL'),
+                (5, t.stamp || ', n.species', 'c.stamp = s.stamp AND c.species = s.species', 'true', 'n.live'),
+                (6, t.stamp || ', n.species', 'c.stamp = s.stamp AND c.species = s.species', 'true',
                     'NOT n.live AND ' || t.file || ' IS NULL'),
-                (6, t.stamp || ', n.species', 'c.stamp = s.stamp AND c.species = s.species', t.file || ' IS NULL',
+                (7, t.stamp || ', n.species', 'c.stamp = s.stamp AND c.species = s.species', t.file || ' IS NULL',
                     'NOT n.live'),
-                (7, t.stamp, 'c.stamp = s.stamp', 'true', 'n.live')
+                (8, t.stamp, 'c.stamp = s.stamp', 'true', 'n.live')
              ) AS k (number, key, same, source_filter, centre_filter)
         ORDER BY k.number
     LOOP

@@ -10,7 +10,7 @@ COMMENT ON FUNCTION emsn.execute_as_owner(oid, text, text) IS 'Runs a statement 
 -- Parts of statements over the table. i: a row of emsn_incoming; n: a row of the table or of a copy of it.
 --   station      literal                        zone         local time to the type of detection_timestamp, and back
 --   columns, sources, copied, assignments       the columns that are written: names; over i; over n; for UPDATE, over s
---   compared     values over n: equal ones are the same detection. The empty file name is none.
+--   compared     values over n: equal ones are the same detection. The empty file name is none. compared_but_file: without
 --   stamp        local day and time over n: the station's own where the table keeps them, for a change of its time zone
 --                leaves those as they are
 --   file         file name over n, NULL without one
@@ -27,6 +27,7 @@ CREATE TYPE emsn.publish_target AS (
     copied text,
     assignments text,
     compared text,
+    compared_but_file text,
     stamp text,
     file text,
     live text,
@@ -124,8 +125,9 @@ BEGIN
            string_agg('n.' || quote_ident(k.name), ', ' ORDER BY k.ordinal),
            string_agg(format('%1$I = s.%1$I', k.name), ', ' ORDER BY k.ordinal),
            string_agg(CASE WHEN k.name = 'file_name' THEN 'nullif(n.file_name::text, '''')'
-                           ELSE 'n.' || quote_ident(k.name) END, ', ' ORDER BY k.ordinal)
-    INTO t.columns, t.sources, t.copied, t.assignments, t.compared
+                           ELSE 'n.' || quote_ident(k.name) END, ', ' ORDER BY k.ordinal),
+           string_agg('n.' || quote_ident(k.name), ', ' ORDER BY k.ordinal) FILTER (WHERE k.name <> 'file_name')
+    INTO t.columns, t.sources, t.copied, t.assignments, t.compared, t.compared_but_file
     FROM (VALUES (1, 'detection_timestamp', format('(i.day + i."time") %s', t.zone)), (2, 'date', 'i.day'),
                  (3, 'time', 'i."time"'), (4, 'species', 'i.species'), (5, 'common_name', 'i.common_name'),
                  (6, 'confidence', 'i.confidence'), (7, 'latitude', 'i.latitude'), (8, 'longitude', 'i.longitude'),

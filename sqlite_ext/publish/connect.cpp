@@ -85,8 +85,9 @@ PgError error_of(std::string text) {
          rest = found.suffix().first)
         sqlstate = found[1]; // of the host that was tried last
     text = std::regex_replace(text, state, "");
-    while (!text.empty() && text.back() == '\n')
-        text.pop_back();
+    static const std::regex line_ends("[\\n\\t]+$");
+    static const std::regex line_breaks("[\\n\\t]+");
+    text = std::regex_replace(std::regex_replace(text, line_ends, ""), line_breaks, " ");
     // what libpq itself refuses, before it speaks to anybody
     static const std::regex wrong_words(
         "^(invalid|definition of service|syntax error in service|service file|"

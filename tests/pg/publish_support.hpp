@@ -32,6 +32,7 @@ struct Publication {
     std::vector<std::string> gone_days = {}; // of scope days: they have no rows any more
     std::string station = "zolder";
     std::string time_zone = "Europe/Amsterdam";
+    std::string lines = {}; // for COPY, instead of rows; then total is given
 
     [[nodiscard]] std::string days() const {
         std::map<std::string, int> counts;
@@ -49,16 +50,18 @@ struct Publication {
         return json.empty() ? "[]" : json + "]";
     }
     [[nodiscard]] std::string copy_lines() const {
-        std::string lines;
-        const auto cell = [](const std::string &text) { return text.empty() ? "\\N" : text; };
+        if (!lines.empty())
+            return lines;
+        std::string text;
+        const auto cell = [](const std::string &value) { return value.empty() ? "\\N" : value; };
         int number = 0;
         for (const auto &b : rows) {
-            lines += std::to_string(++number) + '\t' + cell(b.day) + '\t' + cell(b.time) + '\t' +
-                     cell(b.species) + '\t' + cell(b.species) + '\t' + cell(b.confidence) +
-                     "\t52.1\t5.2\t0.7\t1\t1.25\t0\t" + cell(b.file) + '\t' + cell(b.reason) + '\t' +
-                     (b.reason.empty() ? "\\N" : "[\"raw\"]") + '\n';
+            text += std::to_string(++number) + '\t' + cell(b.day) + '\t' + cell(b.time) + '\t' +
+                    cell(b.species) + '\t' + cell(b.species) + '\t' + cell(b.confidence) +
+                    "\t52.1\t5.2\t0.7\t1\t1.25\t0\t" + cell(b.file) + '\t' + cell(b.reason) + '\t' +
+                    (b.reason.empty() ? "\\N" : "[\"raw\"]") + '\n';
         }
-        return lines;
+        return text;
     }
 };
 

@@ -63,7 +63,7 @@ TEST_F(PublishTest, CorrectionsDeletionsAndReturnsAreThoseOfTheStation) {
 
 TEST_F(PublishTest, ADryRunSaysWhatItWouldDo) {
     EXPECT_EQ(publish(R"({"dry_run": true})")["inserted"], 1000);
-    EXPECT_EQ(centre_rows(), "");
+    EXPECT_EQ(centre_rows(db), "");
     const auto report = publish();
     EXPECT_EQ(report["inserted"], 1000);
     EXPECT_EQ(report["dry_run"], false);

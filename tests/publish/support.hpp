@@ -6,8 +6,22 @@
 
 namespace emsn::test {
 
-// A row as both sides are compared by: its values in one line.
-using Lines = std::vector<std::string>;
+[[nodiscard]] std::string publish_sql(const std::string &conninfo, const std::string &station,
+                                      const std::string &options);
+// emsn_publish on a file in this process, which is opened read-only. Throws SqlError.
+nlohmann::json publish_file(const std::string &path, const std::string &conninfo, const std::string &station,
+                            const std::string &options = "{}");
+
+// The station's detections and the centre's live rows of it: equal texts, equal sides.
+[[nodiscard]] std::string station_rows(const std::string &path);
+[[nodiscard]] std::string centre_rows(Session &db, const std::string &station = "zolder");
+// "": they are equal; else the first lines in which they differ.
+[[nodiscard]] std::string difference(const std::string &path, Session &db,
+                                     const std::string &station = "zolder");
+// One statement, through a connection of its own.
+void write_into(const std::string &path, const std::string &sql);
+// The INSERT of detection number n; two in five fall into one second, and some days have many.
+[[nodiscard]] std::string hear_sql(int n);
 
 class PublishTest : public PgTest {
   protected:
@@ -17,24 +31,12 @@ class PublishTest : public PgTest {
     // The report; throws SqlError.
     nlohmann::json publish(const std::string &options = "{}", const std::string &station = "zolder");
     std::string error_of_publish(const std::string &options = "{}", const std::string &station = "zolder");
-    // A statement at the station, through a connection of its own.
-    void at_station(const std::string &sql);
-    // One detection more, of number n.
-    void hear(int n);
-
-    // The station's detections and the centre's live rows: equal texts, equal sides.
-    [[nodiscard]] std::string station_rows(const std::string &path);
-    [[nodiscard]] std::string centre_rows(const std::string &station = "zolder");
-    void expect_equal(const std::string &when);
+    void at_station(const std::string &sql) { write_into(birds_, sql); }
+    void hear(int n) { at_station(hear_sql(n)); }
+    void expect_equal(const std::string &when) { EXPECT_EQ(difference(birds_, db), "") << when; }
 
     TempDir dir_;
     const std::string birds_ = dir_ / "birds.db";
 };
-
-[[nodiscard]] std::string publish_sql(const std::string &conninfo, const std::string &station,
-                                      const std::string &options);
-// emsn_publish on a file in this process; the source is opened read-only.
-nlohmann::json publish_file(const std::string &path, const std::string &conninfo, const std::string &station,
-                            const std::string &options = "{}");
 
 } // namespace emsn::test
