@@ -103,7 +103,9 @@ BEGIN
                      ('check_failed_units', 'failed_units', 'all stations'),
                      ('check_overdue_timers', 'overdue_timers', 'all stations'),
                      ('check_mirrors', 'mirror_age', 'all stations'),
-                     ('check_backups', 'backup_age', 'all stations')) AS c (function_name, check_name, subject)
+                     ('check_backups', 'backup_age', 'all stations'),
+                     ('check_sync_lag', 'sync_lag', 'all stations'),
+                     ('check_rejected_detections', 'rejected_detections', 'all stations')) AS c (function_name, check_name, subject)
     LOOP
         BEGIN
             RETURN QUERY EXECUTE format(

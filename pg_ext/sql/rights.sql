@@ -92,6 +92,8 @@ GRANT EXECUTE ON FUNCTION
     emsn.check_overdue_timers(),
     emsn.check_mirrors(),
     emsn.check_backups(),
+    emsn.check_sync_lag(),
+    emsn.check_rejected_detections(),
     emsn.health_at(timestamptz)
 TO pg_monitor;
 
