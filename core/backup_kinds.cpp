@@ -33,6 +33,7 @@ std::vector<BackupKind> backup_kinds(const std::vector<Backup> &backups, const s
             kind.newest = backup;
     }
     std::vector<BackupKind> sorted;
+    sorted.reserve(kinds.size());
     for (auto &[name, kind] : kinds)
         sorted.push_back(std::move(kind));
     return sorted;

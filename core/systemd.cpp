@@ -166,6 +166,7 @@ struct Systemd::Bus {
     void append(const Message &message, const std::vector<std::string> &words,
                 const std::string &call) const {
         std::vector<char *> pointers;
+        pointers.reserve(words.size() + 1);
         for (const auto &word : words)
             pointers.push_back(const_cast<char *>(word.c_str())); // it copies them
         pointers.push_back(nullptr);

@@ -34,8 +34,8 @@ TwoClocks TwoClocks::now() {
 }
 
 void judge_timer(const TimerTimes &times, const TwoClocks &now, Timer &timer) {
-    constexpr std::uint64_t kGrace = 60 * kMicro;             // a busy machine starts things late
-    constexpr std::uint64_t kLongestRun = 24 * 3600 * kMicro; // the image of a card takes hours
+    constexpr std::uint64_t kGrace = 60 * kMicro;         // a busy machine starts things late
+    constexpr std::uint64_t kLongestRun = 86400 * kMicro; // a day: the image of a card takes hours
     std::uint64_t next = is_set(times.next_realtime) ? times.next_realtime : 0;
     if (is_set(times.next_monotonic)) {
         // modulo 2^64, so that it may lie before now too
