@@ -38,8 +38,8 @@ class PublishGuardTest : public PublishTest {
 TEST_F(PublishGuardTest, AnEmptiedTable) {
     at_station("DELETE FROM detections");
     expect_refused({"emsn_publish: nothing is changed at the centre for station \"zolder\": the source is "
-                    "empty, the centre "
-                    "holds 1200 detections",
+                    "empty, live rows "
+                    "at the centre: 1200",
                     "max_delete", "has no detection at all"});
     EXPECT_NE(error_of_publish(R"({"full": true})").find("the source is empty"), std::string::npos);
     EXPECT_TRUE(everything() == before_);
@@ -64,7 +64,7 @@ TEST_F(PublishGuardTest, AFileCutShort) {
 
 TEST_F(PublishGuardTest, AnOlderCopy) {
     fs::copy_file(dir_ / "old.db", birds_, fs::copy_options::overwrite_existing);
-    expect_refused({"200 detections would be marked deleted, more than the 50 allowed",
+    expect_refused({"rows that would be marked deleted: 200, more than the 50 allowed",
                     "looks like an older copy: its newest detection is of 2025-01-06",
                     "published of 2025-06-05"});
     fs::remove(birds_);
@@ -77,16 +77,16 @@ TEST_F(PublishGuardTest, AnotherStationsFile) {
     make_birds_db(birds_, 0);
     for (int n = 1000; n <= 1700; ++n)
         hear(n);
-    expect_refused(
-        {"would be marked deleted, more than the 50 allowed", "is another file than at the last run"});
+    expect_refused({"rows that would be marked deleted: 1200, more than the 50 allowed",
+                    "is another file than at the last run"});
     EXPECT_EQ(publish(R"({"max_delete": 1200})")["deleted"], 1200) << "unless that is what is wanted";
     expect_equal("after all");
 }
 
 TEST_F(PublishGuardTest, HalfOfItGone) {
     at_station("DELETE FROM detections WHERE rowid > 500");
-    expect_refused({"the source has 500 detections, less than half of the 1200 at the centre"});
-    EXPECT_NE(error_of_publish(R"({"max_delete": 699})").find("700 detections would be marked deleted"),
+    expect_refused({"rows of the source: 500, less than half of the 1200 live rows at the centre"});
+    EXPECT_NE(error_of_publish(R"({"max_delete": 699})").find("rows that would be marked deleted: 700"),
               std::string::npos);
     EXPECT_TRUE(everything() == before_);
     EXPECT_EQ(publish(R"({"max_delete": 700, "dry_run": true})")["deleted"], 700);
@@ -96,7 +96,7 @@ TEST_F(PublishGuardTest, HalfOfItGone) {
 
 TEST_F(PublishGuardTest, FiftyMayGoWithoutAsking) {
     at_station("DELETE FROM detections WHERE rowid <= 51");
-    expect_refused({"51 detections would be marked deleted, more than the 50 allowed"});
+    expect_refused({"rows that would be marked deleted: 51, more than the 50 allowed"});
     at_station("INSERT INTO detections SELECT '2025-01-01', time(60, 'unixepoch'), 'Turdus merula', "
                "'Eurasian Blackbird', "
                "0.8, 52.1, 5.2, 0.7, 1, 1.25, 0, 'Blackbird-1.mp3'");
