@@ -26,9 +26,4 @@ void prepare_jobs();
 // own cancellation and goes on ends the process, which the server starts again.
 bool run_job(Job *job, void *subject, char **error = nullptr);
 
-// For the work of a job: one statement, as user; at most one row, in SPI_tuptable. What it sets is undone.
-// security: SECURITY_LOCAL_USERID_CHANGE, and SECURITY_RESTRICTED_OPERATION for code that is not trusted.
-void execute_as(Oid user, int security, const char *statement, int arguments = 0, Oid *types = nullptr,
-                Datum *values = nullptr, const char *nulls = nullptr);
-
 } // namespace emsn::pg

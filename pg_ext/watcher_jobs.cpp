@@ -1,6 +1,6 @@
 #include "pg_ext/watcher_jobs.hpp"
 
-#include "pg_ext/job.hpp"
+#include "pg_ext/execute_as.hpp"
 #include "pg_ext/watcher_settings.hpp"
 
 namespace emsn::pg {

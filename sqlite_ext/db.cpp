@@ -85,6 +85,16 @@ std::string Statement::text(int column) const {
             static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
+std::string_view Statement::bytes(int column) const {
+    const bool is_blob = type(column) == SQLITE_BLOB;
+    const auto *bytes = is_blob ? sqlite3_column_blob(statement_.get(), column)
+                                : static_cast<const void *>(sqlite3_column_text(statement_.get(), column));
+    if (bytes == nullptr)
+        return {};
+    return {static_cast<const char *>(bytes),
+            static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+}
+
 void execute(sqlite3 *db, const std::string &sql) {
     Statement statement(db, sql);
     while (statement.step()) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "core/error.hpp"
 #include "sqlite_ext/api.hpp"
@@ -60,6 +61,14 @@ class Statement {
     void reset() noexcept { sqlite3_reset(statement_.get()); }
     [[nodiscard]] std::int64_t integer(int column) const;
     [[nodiscard]] std::string text(int column) const; // NULL gives ""
+    [[nodiscard]] int type(int column) const noexcept {
+        return sqlite3_column_type(statement_.get(), column);
+    }
+    [[nodiscard]] double real(int column) const noexcept {
+        return sqlite3_column_double(statement_.get(), column);
+    }
+    // The bytes of a text or BLOB where they stand: good until the next step. Call type() first.
+    [[nodiscard]] std::string_view bytes(int column) const;
 
   private:
     void check(int code);

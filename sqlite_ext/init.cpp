@@ -4,9 +4,11 @@
 #include "sqlite_ext/backups.hpp"
 #include "sqlite_ext/disk_tables.hpp"
 #include "sqlite_ext/files.hpp"
+#include "sqlite_ext/functions.hpp"
 #include "sqlite_ext/guard.hpp"
 #include "sqlite_ext/remove.hpp"
 #include "sqlite_ext/snapshot.hpp"
+#include "sqlite_ext/systemd_tables.hpp"
 #include "sqlite_ext/verify.hpp"
 #include "sqlite_ext/vtab.hpp"
 
@@ -18,18 +20,9 @@ namespace emsn::sqlite {
 
 namespace {
 
-constexpr int kOldestSqlite = 3040000;
-
 void emsn_version(sqlite3_context *ctx, int /*argc*/, sqlite3_value ** /*argv*/) noexcept {
     sqlite3_result_text(ctx, EMSN_VERSION, -1, SQLITE_STATIC);
 }
-
-struct Function {
-    const char *name;
-    void (*body)(sqlite3_context *, int, sqlite3_value **) noexcept;
-    int arguments;
-    int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY; // what touches files is never called from a schema
-};
 
 constexpr Function kFunctions[] = {
     {"emsn_version", emsn_version, 0, SQLITE_UTF8 | SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC},
@@ -40,17 +33,15 @@ constexpr Function kFunctions[] = {
     {"dir_size_safe", dir_size_safe, 1},
     {"dir_size_safe", dir_size_safe, 2},
     {"emsn_remove", emsn_remove, 2},
+    {"emsn_reset_failed", emsn_reset_failed, 1},
 };
 
-constexpr std::array kTables{add_table<BackupsTable>, add_table<DirUsageTable>, add_table<FilesystemsTable>};
+constexpr std::array kTables{add_table<BackupsTable>, add_table<DirUsageTable>, add_table<FilesystemsTable>,
+                             add_table<TimersTable>, add_table<UnitsTable>};
 
 int register_all(sqlite3 *db) {
-    for (const Function &function : kFunctions) {
-        const int code = sqlite3_create_function_v2(db, function.name, function.arguments, function.flags,
-                                                    nullptr, function.body, nullptr, nullptr, nullptr);
-        if (code != SQLITE_OK)
-            return code;
-    }
+    if (const int code = add_functions(db, kFunctions); code != SQLITE_OK)
+        return code;
     for (const auto add : kTables) {
         if (const int code = add(db); code != SQLITE_OK)
             return code;
@@ -65,10 +56,8 @@ int register_all(sqlite3 *db) {
 extern "C" __attribute__((visibility("default"))) int sqlite3_emsn_init(sqlite3 *db, char **error,
                                                                         const sqlite3_api_routines *api) {
     SQLITE_EXTENSION_INIT2(api);
-    if (sqlite3_libversion_number() < emsn::sqlite::kOldestSqlite) {
-        *error = sqlite3_mprintf("emsn needs SQLite 3.40 or later, this is %s", sqlite3_libversion());
-        return SQLITE_ERROR;
-    }
+    if (const int code = emsn::sqlite::check_library("emsn", error); code != SQLITE_OK)
+        return code;
     const int code = emsn::sqlite::register_all(db);
     // there are threads in it (journal_watch.hpp): its code stays until the process ends
     return code == SQLITE_OK ? SQLITE_OK_LOAD_PERMANENTLY : code;

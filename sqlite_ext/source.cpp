@@ -87,10 +87,9 @@ void Source::check_may_read() const {
 }
 
 void Source::throw_reading() const {
-    throw Error(Errc::invalid_argument,
-                "a read transaction is open on " + schema_ +
-                    "; it would hold the writer (call emsn_snapshot in a SELECT of its own, "
-                    "not FROM a table, and not inside BEGIN)");
+    throw Error(Errc::invalid_argument, "a read transaction is open on " + schema_ +
+                                            "; it would hold the writer (call it in a SELECT of its own, "
+                                            "not FROM a table, and not inside BEGIN)");
 }
 
 std::vector<std::string> Source::sidecars() const {

@@ -57,22 +57,38 @@ void Watch::stage(std::string text) {
     stage_start_ = core::Clock::now();
 }
 
-// One line: how much, how fast, how long still.
+std::int64_t Watch::remaining_ms() const {
+    if (timeout_ms_ <= 0)
+        return INT32_MAX;
+    const auto passed =
+        std::chrono::duration_cast<std::chrono::milliseconds>(core::Clock::now() - start_).count();
+    return std::clamp<std::int64_t>(timeout_ms_ - passed, 1, INT32_MAX);
+}
+
 void Watch::progress(std::int64_t done, std::int64_t total, std::int64_t page_size) {
+    draw(done, total, "pages", static_cast<double>(page_size) / kMegabyte, "MB/s");
+}
+
+void Watch::progress_rows(std::int64_t done, std::int64_t total) {
+    draw(done, total, "rows", 1, "rows/s");
+}
+
+// One line: how much, how fast, how long still.
+void Watch::draw(std::int64_t done, std::int64_t total, const char *unit, double per_done,
+                 const char *speed) {
     const auto now = core::Clock::now();
     if (!draw_ || total <= 0 || (done < total && now - last_drawn_ < kBetweenDrawings))
         return;
     last_drawn_ = now;
     const double share = static_cast<double>(done) / static_cast<double>(total);
     const double seconds = std::chrono::duration<double>(now - stage_start_).count();
-    const double bytes = static_cast<double>(done) * static_cast<double>(page_size);
     const auto filled = static_cast<std::size_t>(share * kBarWidth);
     std::ostringstream line;
     line << '[' << std::string(filled, '#') << std::string(kBarWidth - filled, ' ') << "] " << std::fixed
-         << std::setprecision(0) << share * kPercent << " %  " << done << " of " << total << " pages";
+         << std::setprecision(0) << share * kPercent << " %  " << done << " of " << total << ' ' << unit;
     if (done > 0 && seconds > 0) {
-        line << "  " << std::setprecision(1) << bytes / seconds / kMegabyte << " MB/s  "
-             << std::setprecision(0) << std::ceil(seconds / share - seconds) << " s left";
+        line << "  " << std::setprecision(1) << static_cast<double>(done) * per_done / seconds << ' ' << speed
+             << "  " << std::setprecision(0) << std::ceil(seconds / share - seconds) << " s left";
     }
     line << "  " << stage_;
     std::string text = line.str();

@@ -25,14 +25,20 @@ class Watch {
     void stage(std::string text);
     // So many pages of this stage are done.
     void progress(std::int64_t done, std::int64_t total, std::int64_t page_size);
+    void progress_rows(std::int64_t done, std::int64_t total);
     // One short pause while somebody else holds a lock.
     void wait_a_moment();
+
+    // Until the deadline, at least 1; without one: as much as fits an int.
+    [[nodiscard]] std::int64_t remaining_ms() const;
 
     [[nodiscard]] core::Poll poll() {
         return [this] { check(); };
     }
 
   private:
+    void draw(std::int64_t done, std::int64_t total, const char *unit, double per_done, const char *speed);
+
     std::string stage_ = "starting";
     std::int64_t timeout_ms_;
     core::Clock::time_point start_ = core::Clock::now();

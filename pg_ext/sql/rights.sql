@@ -1,7 +1,7 @@
 -- Who may do what, in one place. PUBLIC: nothing. Naming tables and writing settings: the owner only.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA emsn FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA emsn FROM PUBLIC;
-REVOKE ALL ON TYPE emsn.health_row FROM PUBLIC;
+REVOKE ALL ON TYPE emsn.health_row, emsn.publish_target, emsn.publish_counts FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA emsn TO pg_monitor, pg_read_server_files, pg_signal_backend;
 
@@ -19,7 +19,16 @@ GRANT SELECT ON
     emsn.connection_history,
     emsn.client_history,
     emsn.detection_history,
-    emsn.guard_log
+    emsn.guard_log,
+    emsn.host_reports,
+    emsn.disk_usage,
+    emsn.services,
+    emsn.mirrors,
+    emsn.backups,
+    emsn.sync_state,
+    emsn.sync_days,
+    emsn.rejected_detections,
+    emsn.publishers
 TO pg_monitor;
 GRANT USAGE ON TYPE emsn.health_row TO pg_monitor;
 GRANT EXECUTE ON FUNCTION
@@ -59,6 +68,32 @@ GRANT EXECUTE ON FUNCTION
     emsn.check_dead_tuples(),
     emsn.check_disk_usage(),
     emsn.check_stations(),
+    emsn.check_database_growth(),
+    emsn.json_rows(jsonb),
+    emsn.json_text(jsonb),
+    emsn.json_boolean(jsonb),
+    emsn.json_number(jsonb, numeric, numeric),
+    emsn.json_count(jsonb),
+    emsn.json_time(jsonb),
+    emsn.newest_host_reports(),
+    emsn.reported_age(timestamptz, timestamptz, timestamptz),
+    emsn.is_filled_by_users(text),
+    emsn.station_disks(),
+    emsn.station_units(),
+    emsn.station_timers(),
+    emsn.station_mirrors(),
+    emsn.station_backups(),
+    emsn.as_reported(emsn.health_row, text, timestamptz),
+    emsn.unreported(text, text),
+    emsn.check_host_reports(),
+    emsn.check_emsn_versions(),
+    emsn.check_station_disks(),
+    emsn.check_failed_units(),
+    emsn.check_overdue_timers(),
+    emsn.check_mirrors(),
+    emsn.check_backups(),
+    emsn.check_sync_lag(),
+    emsn.check_rejected_detections(),
     emsn.health_at(timestamptz)
 TO pg_monitor;
 

@@ -2,8 +2,9 @@
 # What the emsn scripts share, to be sourced:
 #
 #   die STATUS WORDS...    says why on stderr and exits
-#   find_extension         prints what sqlite3's .load takes: EMSN_SO, else this checkout's build, else the bare
-#                          name of the installed module
+#   find_extension [NAME [PATH]]
+#                          prints what sqlite3's .load takes for the module NAME (emsn; emsn_pg): PATH (EMSN_SO),
+#                          else this checkout's build, else the bare name of the installed module
 #   sql_text VALUE         prints VALUE as an SQL expression that can be nothing but that text
 #   run_sqlite ARGS...     sqlite3 ARGS..., interrupted cleanly by SIGTERM, SIGINT and SIGHUP; returns the exit code of the
 #                          contract: 0, 1, 75 for "try again later", 128+N for signal N
@@ -18,18 +19,17 @@ die() {
 }
 
 find_extension() {
-    local built
-    if [[ ${EMSN_SO:-} == */* ]]; then
-        realpath -m -- "$EMSN_SO" # for who goes to another folder later
-        return
-    elif [[ -n ${EMSN_SO:-} ]]; then
-        printf '%s\n' "$EMSN_SO"
+    local name=${1:-emsn} given=${EMSN_SO:-} built
+    (($# < 2)) || given=$2
+    [[ $given != */* ]] || given=$(realpath -m -- "$given") # for who goes to another folder later
+    if [[ -n $given ]]; then
+        printf '%s\n' "$given"
         return
     fi
-    for built in "$EMSN_ROOT"/build/{release,dev}/sqlite_ext/emsn.so; do
+    for built in "$EMSN_ROOT"/build/{release,dev}/sqlite_ext/"$name".so; do
         [[ -e $built ]] && printf '%s\n' "$built" && return
     done
-    printf 'emsn\n'
+    printf '%s\n' "$name"
 }
 
 # As hexadecimal: no quote in a path can end it.

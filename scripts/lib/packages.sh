@@ -5,11 +5,12 @@
 #                             As root, or through sudo; never asks a question.
 #
 # shellcheck disable=SC2034  # the lists are for whoever sources this
-PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libsqlite3-dev libxxhash-dev nlohmann-json3-dev postgresql-server-dev-15)
-PACKAGES_RUN=(sqlite3 python3 postgresql-15 rsync zstd jq file attr)
-PACKAGES_TEST=(libgtest-dev libpq-dev clang clang-format clang-tidy shellcheck git btrfs-progs xfsprogs
-    exfat-fuse exfatprogs prometheus-postgres-exporter)
-PACKAGES_BENCH=(check-postgres pg-activity)
+PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libsqlite3-dev libxxhash-dev nlohmann-json3-dev postgresql-server-dev-15
+    libpq-dev)
+PACKAGES_RUN=(sqlite3 libpq5 python3 postgresql-15 rsync zstd jq file attr)
+PACKAGES_TEST=(libgtest-dev openssl clang clang-format clang-tidy shellcheck git btrfs-progs xfsprogs
+    exfat-fuse exfatprogs prometheus-postgres-exporter systemd dbus-user-session)
+PACKAGES_BENCH=(check-postgres pg-activity python3-psycopg2)
 
 ensure_packages() {
     local name clusters=/etc/postgresql-common/createcluster.d

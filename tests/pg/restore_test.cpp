@@ -9,12 +9,20 @@ class Restore : public PgTest {};
 TEST_F(Restore, KeepsTableSettingsAndRights) {
     auto idle = session();
     idle.exec("BEGIN");
-    db.exec("SELECT emsn.create_detections('bird_detections', 'month');"
-            "INSERT INTO bird_detections (station, detection_timestamp, species) VALUES ('a', now(), 'x');"
-            "INSERT INTO emsn.thresholds VALUES ('connections', NULL, '1%', '2%');"
-            "INSERT INTO emsn.station_settings VALUES ('quiet', 'Europe/Amsterdam', false, 'in the attic');"
-            "SELECT emsn.record_sample('[{\"station\": \"a\", \"detections\": 1}]', NULL, true);"
-            "SELECT emsn.guard_choose(20, 0)");
+    const auto publisher = role();
+    db.exec(
+        "SELECT emsn.create_detections('bird_detections', 'month');"
+        "INSERT INTO bird_detections (station, detection_timestamp, species) VALUES ('a', now(), 'x');"
+        "INSERT INTO emsn.thresholds VALUES ('connections', NULL, '1%', '2%');"
+        "INSERT INTO emsn.station_settings VALUES ('quiet', 'Europe/Amsterdam', false, 'in the attic');"
+        "SELECT emsn.record_sample('[{\"station\": \"a\", \"detections\": 1}]', NULL, true);"
+        "SELECT emsn.guard_choose(20, 0);"
+        "INSERT INTO emsn.sync_state VALUES ('a', '{\"at\": 1}', 2, 1, 'UTC', now(), NULL);"
+        "INSERT INTO emsn.sync_days VALUES ('a', '2026-01-02', 1, 18446744073709551615), ('a', NULL, 1, 0);"
+        "INSERT INTO emsn.rejected_detections VALUES ('a', NULL, NULL, 'no day', '[]', now());"
+        "SELECT emsn.store_host_report('a', '{\"reported_at\": \"2025-12-30T02:00:00Z\"}');"
+        "SELECT emsn.allow_publisher('" +
+        publisher + "', 'a')");
     Session(PgCluster::shared().conninfo("postgres")).exec("CREATE DATABASE restored");
     const auto moved =
         run({"bash", "-c", "set -o pipefail; pg_dump \"$1\" | psql -X -q -v ON_ERROR_STOP=1 \"$2\"", "bash",
@@ -27,13 +35,18 @@ TEST_F(Restore, KeepsTableSettingsAndRights) {
           "SELECT station, time_zone, expected, note FROM emsn.station_settings",
           "SELECT name, value FROM emsn.settings", "SELECT h FROM emsn.connection_history AS h",
           "SELECT station FROM emsn.detection_history", "SELECT g FROM emsn.guard_log AS g",
-          "SELECT nspacl FROM pg_namespace WHERE nspname = 'emsn'"}) {
+          "SELECT s FROM emsn.sync_state AS s", "SELECT d FROM emsn.sync_days AS d ORDER BY day",
+          "SELECT r FROM emsn.rejected_detections AS r", "SELECT p FROM emsn.publishers AS p",
+          "SELECT h FROM emsn.host_reports AS h", "SELECT nspacl FROM pg_namespace WHERE nspname = 'emsn'"}) {
         EXPECT_EQ(restored.text(query), db.text(query));
         EXPECT_NE(restored.text(query), "");
     }
     auto monitor = Session(PgCluster::shared().conninfo("restored", role("pg_monitor, pg_read_all_data")));
     EXPECT_EQ(monitor.text("SELECT status FROM emsn.health WHERE check_name = 'connections'"), "critical");
     EXPECT_EQ(monitor.text("SELECT station, detections FROM emsn.detections_today"), "a|1\nquiet|0");
+    Session going_on(PgCluster::shared().conninfo("restored", publisher));
+    EXPECT_EQ(going_on.value("SELECT emsn.publish_state('a') ->> 'position'"), "{\"at\": 1}");
+    EXPECT_EQ(going_on.value("SELECT emsn.publish_live_rows('a')"), "1");
 }
 
 TEST_F(Restore, DumpWithoutTheTableLeavesAnAnswer) {
@@ -85,6 +98,12 @@ TEST_F(Restore, HotStandbyAnswersAndSaysWhyItDoesNotWrite) {
         EXPECT_EQ(db.text("SELECT subject, status, unit FROM emsn.health WHERE check_name = "
                           "'replication_lag'"),
                   "walreceiver|ok|bytes");
+        EXPECT_EQ(standby.value("SELECT emsn.publish_state('a')"), "NULL");
+        EXPECT_EQ(standby.value("SELECT emsn.publish_live_rows('a')"), "1");
+        for (const std::string writing :
+             {"publish_begin('a', 'UTC')", "publish_unchanged('a')", "allow_publisher('postgres', 'a')",
+              "publish_apply('a', 'all', '[]', 0, '{}', '{}')", "deny_publisher('postgres', 'a')"})
+            EXPECT_EQ(standby.fails("SELECT emsn." + writing).sqlstate, "25006") << writing;
         const auto refused = standby.fails("SELECT emsn.use_detections('bird_detections')");
         EXPECT_EQ(refused.sqlstate, "25006");
         EXPECT_EQ(refused.hint, "Do it on the primary; the standby follows.");

@@ -24,7 +24,7 @@ class SnapshotSourceTest : public ::testing::Test {
     const std::string source_ = dir_ / "birds.db";
     const std::string mirror_ = dir_ / "mirror.db";
     const std::string reading_ = "emsn_snapshot: a read transaction is open on main; it would hold the "
-                                 "writer (call emsn_snapshot in a "
+                                 "writer (call it in a "
                                  "SELECT of its own, not FROM a table, and not inside BEGIN)";
 };
 

@@ -13,14 +13,17 @@ SqliteDb::SqliteDb(const std::string &path, int flags, bool load) {
     db_.reset(raw);
     if (code != SQLITE_OK)
         throw SqlError(code, sqlite3_errmsg(raw));
-    if (!load)
-        return;
-    sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, nullptr);
+    if (load)
+        this->load(EMSN_SO);
+}
+
+void SqliteDb::load(const std::string &module) {
+    sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, nullptr);
     char *message = nullptr;
-    if (sqlite3_load_extension(raw, EMSN_SO, nullptr, &message) != SQLITE_OK) {
+    if (sqlite3_load_extension(db_.get(), module.c_str(), nullptr, &message) != SQLITE_OK) {
         const std::string text = message != nullptr ? message : "?";
         sqlite3_free(message);
-        throw std::runtime_error("load " EMSN_SO ": " + text);
+        throw std::runtime_error("load " + module + ": " + text);
     }
 }
 

@@ -24,6 +24,8 @@ class SqliteDb {
     explicit SqliteDb(const std::string &path, int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
                       bool load = true);
 
+    // Another module, by its path.
+    void load(const std::string &module);
     // Rows as in the sqlite3 program: columns joined by '|', rows by newline, NULL empty. Throws SqlError.
     std::string operator()(const std::string &sql);
     nlohmann::json snapshot(const std::string &destination, const std::string &options = "{}");
