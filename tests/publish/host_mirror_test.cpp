@@ -66,8 +66,8 @@ TEST_F(HostMirror, AConfiguredMirrorThatWasNeverMadeIsTold) {
 }
 
 TEST_F(HostMirror, WhatCannotBeReadIsAnError) {
-    for (const std::string content : {std::string(), std::string("[]"), std::string("{\"destination\": "),
-                                      std::string(70'000, ' ') + "{}"}) {
+    for (const std::string &content : {std::string(), std::string("[]"), std::string("{\"destination\": "),
+                                       std::string(70'000, ' ') + "{}"}) {
         test::write_file(dir_ / "system/mirror.json", content);
         EXPECT_THROW(static_cast<void>(mirror_part(places_)), core::Error) << content.size();
     }
