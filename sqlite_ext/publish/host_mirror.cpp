@@ -23,7 +23,7 @@ constexpr std::size_t kMostBytes = 65536; // it has some hundred
 std::vector<std::string> files_of(const HostPlaces &places) {
     if (!places.state_dir.empty())
         return {places.state_dir + kFile};
-    std::vector<std::string> files{std::string("/var/lib/emsn") + kFile};
+    std::vector<std::string> files{places.system_state_dir + kFile};
     if (!places.xdg_state_home.empty())
         files.push_back(places.xdg_state_home + "/emsn" + kFile);
     else if (!places.home.empty())

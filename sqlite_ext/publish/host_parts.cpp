@@ -42,8 +42,13 @@ std::string hexadecimal(std::uint32_t number) {
 } // namespace
 
 HostPlaces HostPlaces::of_environment() {
-    return {environment("EMSN_BACKUP_DIR"), environment("EMSN_MIRROR_DB"), environment("EMSN_STATE_DIR"),
-            environment("HOME"), environment("XDG_STATE_HOME")};
+    HostPlaces places;
+    places.backup_dir = environment("EMSN_BACKUP_DIR");
+    places.mirror_db = environment("EMSN_MIRROR_DB");
+    places.state_dir = environment("EMSN_STATE_DIR");
+    places.home = environment("HOME");
+    places.xdg_state_home = environment("XDG_STATE_HOME");
+    return places;
 }
 
 void add_machine(json &report) {

@@ -18,6 +18,7 @@ struct HostPlaces {
     std::string state_dir;
     std::string home;           // of the user, for where emsn-mirror writes when it may not write elsewhere
     std::string xdg_state_home; // instead of HOME/.local/state
+    std::string system_state_dir = "/var/lib/emsn";
     [[nodiscard]] static HostPlaces of_environment();
 };
 

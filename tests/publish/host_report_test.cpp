@@ -76,6 +76,12 @@ TEST_F(HostReport, TheDatabaseIsThatOfTheConnection) {
     database = report()["database"];
     EXPECT_TRUE(database["rows"].is_null()) << "counting holds the recorder";
     EXPECT_EQ(database["max_rowid"], 11'000);
+    at_station("UPDATE detections SET Date = '2001-01-01' WHERE rowid = 11000");
+    const auto newest = report()["database"]["newest_detection"];
+    EXPECT_EQ(newest, SqliteDb(birds_)("SELECT max(Date || ' ' || Time) FROM detections"));
+    at_station("DROP INDEX detections_Date_Time");
+    EXPECT_EQ(report()["database"]["newest_detection"].get<std::string>().substr(0, 10), "2001-01-01")
+        << "sorting them all holds the recorder: the last one written";
     at_station("DELETE FROM detections");
     database = report()["database"];
     EXPECT_EQ(database["rows"], 0);
@@ -125,8 +131,8 @@ TEST_F(HostReport, TheMirrorIsWhatTheLastRunLeft) {
         << "what was remembered is of another destination";
 }
 
-// Who cannot write to the system's folder remembers in his own; of the two the later run counts.
-TEST_F(HostReport, TheLaterOfTwoMemoriesCounts) {
+// Who cannot write to the system's folder remembers in his own.
+TEST_F(HostReport, TheMemoryOfTheUserIsFound) {
     const std::string home = dir_ / "home";
     fs::create_directories(home + "/.local/state/emsn");
     write_file(home + "/.local/state/emsn/mirror.json",
