@@ -141,6 +141,29 @@ def bench(options):
         yield Bench(pathlib.Path(name), options)
 
 
+class Server:
+    """A private PostgreSQL server with the built extension."""
+
+    def __init__(self, folder, build, settings):
+        self.folder = folder / "pg"
+        self.call("EMSN_STAGE=$1; shift; private_pg_start \"$@\"", str(build.resolve() / "stage"), str(self.folder), *settings)
+
+    def call(self, words, *arguments):
+        library = str(ROOT / "scripts" / "lib" / "private_pg.sh")
+        subprocess.run(["bash", "-c", f". \"$0\"; {words}", library, *arguments], check=True)
+
+    def stop(self):
+        self.call("private_pg_stop \"$1\"", str(self.folder))
+
+    def conninfo(self, database):
+        return f"host={self.folder} user=postgres dbname={database}"
+
+    def psql(self, database, *statements):
+        words = [word for statement in statements for word in ("-c", statement)]
+        return subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.conninfo(database), *words],
+                              check=True, capture_output=True, text=True).stdout
+
+
 class Recorder:
     """BirdNET-Pi's recorder; rate 0: none. It has made its first insert when this is ready."""
 

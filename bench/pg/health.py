@@ -25,7 +25,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
-from common import head, row  # noqa: E402
+from common import Server, head, row  # noqa: E402
 
 PER_DAY = {2: 2500, 200: 250}  # detections of one station
 SETTINGS = ["shared_buffers = 1GB", "max_wal_size = 4GB", "wal_level = minimal", "max_wal_senders = 0", "autovacuum = off"]
@@ -40,27 +40,6 @@ QUERIES = {
 }
 CHECKS = [["backends"], ["txn_idle", "-w", "5 minutes", "-c", "15 minutes"], ["txn_time", "-w", "1 hour", "-c", "6 hours"],
           ["locks"], ["autovac_freeze"], ["disk_space"]]
-
-
-class Server:
-    def __init__(self, folder, build):
-        self.folder = folder / "pg"
-        self.call("EMSN_STAGE=$1; shift; private_pg_start \"$@\"", str(build.resolve() / "stage"), str(self.folder), *SETTINGS)
-
-    def call(self, words, *arguments):
-        library = str(ROOT / "scripts" / "lib" / "private_pg.sh")
-        subprocess.run(["bash", "-c", f". \"$0\"; {words}", library, *arguments], check=True)
-
-    def stop(self):
-        self.call("private_pg_stop \"$1\"", str(self.folder))
-
-    def conninfo(self, database):
-        return f"host={self.folder} user=postgres dbname={database}"
-
-    def psql(self, database, *statements):
-        words = [word for statement in statements for word in ("-c", statement)]
-        return subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.conninfo(database), *words],
-                              check=True, capture_output=True, text=True).stdout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +166,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="emsn-bench.", dir=os.environ.get("TMPDIR", "/var/tmp")) as name:
         folder = pathlib.Path(name)
         folder.chmod(0o755)  # the server is another user when this is root
-        server = Server(folder, options.build)
+        server = Server(folder, options.build, SETTINGS)
         try:
             for dataset in datasets:
                 dataset.fill(server)

@@ -53,8 +53,8 @@ BEGIN
             'rejected_detections', s.station, s.rejected, 'detections', NULL, false, '1', NULL,
             format('%s detection%s not stored in the last 7 days; the newest: %s', s.rejected,
                    CASE WHEN s.rejected <> 1 THEN 's' END, s.newest_reason),
-            format('SELECT * FROM emsn.rejected_detections WHERE station = %L; then correct them at the station, or the table of detections.',
-                   s.station));
+            format('SELECT * FROM emsn.rejected_detections WHERE station = %L; then correct them at the station, or the table of '
+                   'detections and publish once with "full": true.', s.station));
     END LOOP;
 END
 $$;

@@ -38,7 +38,7 @@ CREATE TYPE emsn.publish_target AS (
 COMMENT ON TYPE emsn.publish_target IS 'For publishing: the table of detections and how its columns are filled and read.';
 
 CREATE FUNCTION emsn.find_publish_target() RETURNS emsn.publish_target
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -89,18 +89,28 @@ END
 $$;
 COMMENT ON FUNCTION emsn.publish_search_path(oid) IS 'search_path for statements that fire triggers of the table.';
 
--- Generated and identity columns write themselves, and what the table lacks is left out.
+-- Generated and identity columns write themselves, and what the table lacks is left out. From here to the end of the
+-- transaction the table is locked: its name, its owner and its columns stay what they are.
 CREATE FUNCTION emsn.describe_publish_target(station text, time_zone text) RETURNS emsn.publish_target
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     t emsn.publish_target := emsn.find_publish_target();
+    unlocked CONSTANT oid := t.relation;
     found text[];
     settable text[];
     is_local boolean;
     deleted_at text;
 BEGIN
+    PERFORM emsn.execute_as_owner(unlocked, 'pg_catalog, pg_temp', 'SELECT 0::bigint');
+    t := emsn.find_publish_target();
+    IF t.relation <> unlocked THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'serialization_failure',
+            MESSAGE = format('%s was just replaced', t.name),
+            HINT = 'Publish again.';
+    END IF;
     t.search_path := emsn.publish_search_path(t.relation);
     t.station := quote_literal(station);
     SELECT array_agg(a.attname::text),

@@ -137,8 +137,4 @@ void Centre::commit() {
     connection_.query("COMMIT");
 }
 
-void Centre::roll_back() {
-    connection_.query("ROLLBACK");
-}
-
 } // namespace emsn::publish

@@ -49,6 +49,9 @@ class Centre {
     Centre(Connection &connection, std::string station)
         : connection_(connection), station_(std::move(station)) {}
 
+    // See Connection.
+    void while_waiting(std::function<bool()> work) { connection_.while_waiting(std::move(work)); }
+
     // nullopt: the station was never published.
     [[nodiscard]] std::optional<CentreState> state();
     // What it keeps of each day.
@@ -68,7 +71,7 @@ class Centre {
     void end_rows() { connection_.end_copy(); }
     [[nodiscard]] Counts apply(const Application &what, const CentreState &next);
     void commit();
-    void roll_back();
+    void roll_back() { connection_.abandon(); } // wherever it stands
 
   private:
     [[nodiscard]] static DayTallies tallies_of(const Result &result);

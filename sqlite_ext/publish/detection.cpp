@@ -60,10 +60,16 @@ std::string raw_values(const Statement &row) {
 
 } // namespace
 
-void Detection::read(const Statement &row) {
+void Detection::read_unjudged(const Statement &row) {
     rowid_ = row.integer(0);
     reason_.clear();
     hash_values(row);
+    day_ = row.type(kDate) == SQLITE_TEXT ? parse_day(row.bytes(kDate)) : std::nullopt;
+    time_ = row.type(kTime) == SQLITE_TEXT ? parse_time(row.bytes(kTime)) : std::nullopt;
+}
+
+void Detection::read(const Statement &row) {
+    read_unjudged(row);
     judge(row);
 }
 
@@ -135,15 +141,11 @@ std::optional<double> Detection::number(const Statement &row, int column) {
 }
 
 void Detection::judge(const Statement &row) {
-    const bool date_is_text = row.type(kDate) == SQLITE_TEXT;
-    day_ = date_is_text ? parse_day(row.bytes(kDate)) : std::nullopt;
     if (!day_)
         reject(kDate, row.type(kDate) == SQLITE_NULL || row.bytes(kDate).empty()
                           ? "is empty"
                           : "is not a day as YYYY-MM-DD");
-    const auto time = row.type(kTime) == SQLITE_TEXT ? parse_time(row.bytes(kTime)) : std::nullopt;
-    time_ = time.value_or(0);
-    if (!time)
+    if (!time_)
         reject(kTime, "is not a time of day as HH:MM:SS");
     species_ = text(row, kSpecies);
     if (species_.empty())
@@ -180,7 +182,7 @@ void Detection::append_to(CopyBuffer &out, const Statement &row) const {
     const auto text_or_null = [&](std::string_view value, bool is_there) {
         is_there ? out.text(value) : out.null();
     };
-    out.bigint(time_);
+    out.bigint(*time_);
     out.text(species_);
     text_or_null(common_name_, has_common_name_);
     for (const auto *value : {&confidence_, &latitude_, &longitude_, &cutoff_})

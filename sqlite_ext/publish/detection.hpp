@@ -23,12 +23,16 @@ class Detection {
     // The row that the statement stands on; what was read before is forgotten. Texts point into the
     // statement: good until its next step.
     void read(const sqlite::Statement &row);
+    // Only its rowid, hash, day and time: for digests. Whether it is a detection is not known then.
+    void read_unjudged(const sqlite::Statement &row);
 
     [[nodiscard]] std::int64_t rowid() const noexcept { return rowid_; }
     // Of all twelve values with their types and lengths: XXH3, 64 bits.
     [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
     [[nodiscard]] Day day() const noexcept { return day_; }
-    [[nodiscard]] std::int64_t time() const noexcept { return time_; } // microseconds since midnight
+    [[nodiscard]] std::optional<std::int64_t> time() const noexcept {
+        return time_;
+    } // microseconds since midnight
     // Why it is no detection; empty: it is one.
     [[nodiscard]] const std::string &reason() const noexcept { return reason_; }
     [[nodiscard]] bool good() const noexcept { return reason_.empty(); }
@@ -46,7 +50,7 @@ class Detection {
     std::int64_t rowid_ = 0;
     std::uint64_t hash_ = 0;
     Day day_;
-    std::int64_t time_ = 0;
+    std::optional<std::int64_t> time_;
     std::string_view species_, common_name_, file_name_;
     std::optional<double> confidence_, latitude_, longitude_, cutoff_, sensitivity_, overlap_;
     std::optional<std::int32_t> week_;

@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <utility>
+
 #include "sqlite_ext/publish/connect.hpp"
 
 namespace emsn::publish {
@@ -54,7 +56,8 @@ void Connection::wait(bool also_to_write) {
     pollfd on{PQsocket(connection_.get()), POLLIN, 0};
     if (also_to_write)
         on.events = POLLIN | POLLOUT;
-    if (::poll(&on, 1, kBetweenChecksMs) > 0 && (on.revents & ~POLLOUT) != 0 &&
+    const bool worked = work_ && work_();
+    if (::poll(&on, 1, worked ? 0 : kBetweenChecksMs) > 0 && (on.revents & ~POLLOUT) != 0 &&
         PQconsumeInput(connection_.get()) != 1)
         throw_lost();
 }
@@ -110,6 +113,21 @@ Result Connection::query(const char *sql, const std::vector<std::string> &parame
 
 void Connection::begin_copy(const char *sql) {
     query(sql);
+    copying_ = true;
+}
+
+void Connection::abandon() {
+    if (std::exchange(copying_, false)) {
+        if (PQputCopyEnd(connection_.get(), "broken off by the publisher") != 1)
+            throw_lost();
+        try {
+            finish();
+        } catch (const PgError &e) { // that it was broken off
+            if (e.sqlstate().empty())
+                throw;
+        }
+    }
+    query("ROLLBACK"); // outside a transaction it is a warning
 }
 
 void Connection::copy(std::span<const char> bytes) {
@@ -121,6 +139,7 @@ void Connection::copy(std::span<const char> bytes) {
 }
 
 void Connection::end_copy() {
+    copying_ = false;
     if (PQputCopyEnd(connection_.get(), nullptr) != 1)
         throw_lost();
     finish();

@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -50,6 +51,10 @@ class Connection {
     // Throws PgError.
     Connection(const Conninfo &conninfo, sqlite::Watch &watch);
 
+    // Done in small pieces, of a few ms, while an answer is waited for: each call does one, until one returns
+    // false. An empty function: nothing any more.
+    void while_waiting(std::function<bool()> work) { work_ = std::move(work); }
+
     // One statement with its parameters $1, $2, ..., all sent as text. Throws PgError.
     Result query(const char *sql, const std::vector<std::string> &parameters = {});
 
@@ -57,6 +62,9 @@ class Connection {
     void begin_copy(const char *sql);
     void copy(std::span<const char> bytes);
     void end_copy();
+    // Nothing of what was begun shall be: a COPY is broken off, the transaction rolled back, if there are
+    // any.
+    void abandon();
 
   private:
     void wait(bool also_to_write);
@@ -68,6 +76,8 @@ class Connection {
     const Conninfo &conninfo_;
     sqlite::Watch &watch_;
     PgConn connection_;
+    bool copying_ = false;
+    std::function<bool()> work_;
 };
 
 } // namespace emsn::publish

@@ -11,13 +11,8 @@ namespace {
 constexpr std::int64_t kMostNewRows = 5000;      // more come faster as whole days
 constexpr std::int64_t kMostRowsInDays = 20'000; // of the days that are checked, each under one lock
 
-// The rows of these days are still those that the centre has, and the new ones.
-bool as_kept(SourceTable &table, const DayTallies &kept, const DayTallies &added, const Moment &moment) {
-    std::int64_t rows = 0;
-    for (const auto &[day, tally] : kept)
-        rows += tally.rows;
-    if (rows > kMostRowsInDays)
-        return false;
+// As the days must be: what the centre keeps, and the new rows. nullopt: too many rows to be checked cheaply.
+std::optional<DayTallies> expected_days(const DayTallies &kept, const DayTallies &added) {
     DayTallies expected = kept;
     for (const auto &[day, tally] : added) {
         if (day) {
@@ -25,21 +20,17 @@ bool as_kept(SourceTable &table, const DayTallies &kept, const DayTallies &added
             expected[day].digest += tally.digest;
         }
     }
-    return std::all_of(expected.begin(), expected.end(), [&](const auto &each) {
-        DayTally found;
-        table.read_day(*each.first, moment.last_rowid, [&](const Detection &row, const sqlite::Statement &) {
-            if (row.day() == each.first)
-                found.add(row.rowid(), row.hash());
-        });
-        return found.same(each.second);
-    });
+    std::int64_t rows = 0;
+    for (const auto &[day, tally] : expected)
+        rows += tally.rows;
+    return rows > kMostRowsInDays ? std::nullopt : std::optional(std::move(expected));
 }
 
 } // namespace
 
 void Newest::see(const Detection &row) {
-    if (row.good())
-        seen_ = std::max(seen_, {*row.day(), row.time()});
+    if (row.day() && row.time())
+        seen_ = std::max(seen_, {*row.day(), *row.time()});
 }
 
 std::string Newest::text() const {
@@ -53,7 +44,8 @@ std::optional<NewRows> find_new_rows(SourceTable &table, Centre &centre, const C
     constexpr std::int64_t kWraps = std::int64_t{1} << 32;
     const std::int64_t commits = (moment.counter - state.moment.counter + kWraps) % kWraps;
     if (table.source().is_wal() || !table.has_date_index() || moment.file != state.moment.file ||
-        commits == 0 || commits > kMostNewRows || moment.last_rowid <= state.moment.last_rowid ||
+        !state.moment.wal.empty() || commits == 0 || commits > kMostNewRows ||
+        moment.last_rowid <= state.moment.last_rowid ||
         table.appended(state.moment.last_rowid, moment, commits) != commits ||
         table.hash_at(state.moment.last_rowid) != state.moment.last_row)
         return std::nullopt;
@@ -68,7 +60,7 @@ std::optional<NewRows> find_new_rows(SourceTable &table, Centre &centre, const C
             found.days[row.day()].add(row.rowid(), row.hash());
             found.newest.see(row);
             if (row.good()) {
-                seconds.emplace(*row.day(), row.time());
+                seconds.emplace(*row.day(), *row.time());
             } else { // nothing else is known of its second
                 row.append_to(found.rows, values);
                 ++found.count;
@@ -84,15 +76,33 @@ std::optional<NewRows> find_new_rows(SourceTable &table, Centre &centre, const C
                               ++found.count;
                           });
     }
-    if (found.added != commits || !as_kept(table, centre.recent_days(found.days), found.days, moment))
+    auto expected = expected_days(centre.recent_days(found.days), found.days);
+    if (found.added != commits || !expected)
         return std::nullopt;
+    found.expected = *std::move(expected);
     return found;
+}
+
+bool DayCheck::step() {
+    if (next_ == expected_.end())
+        return false;
+    const auto &[day, expected] = *next_++;
+    DayTally found;
+    table_.tally_day(*day, moment_.last_rowid, found);
+    as_expected_ = as_expected_ && found.same(expected);
+    return true;
+}
+
+bool DayCheck::all_as_expected() {
+    while (as_expected_ && step()) {
+    }
+    return as_expected_;
 }
 
 Digests digest_of(SourceTable &table, const Moment &moment, sqlite::Watch &watch) {
     watch.stage("comparing the days of the source");
     Digests digests;
-    table.read(
+    table.read_unjudged(
         INT64_MIN, moment.last_rowid,
         [&](const Detection &row, const sqlite::Statement &) {
             digests.days[row.day()].add(row.rowid(), row.hash());

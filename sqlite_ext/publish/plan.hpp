@@ -10,7 +10,7 @@
 
 namespace emsn::publish {
 
-// Newest good detection, as text that sorts: "2026-01-02 10:11:12".
+// Newest moment that is one, as text that sorts: "2026-01-02 10:11:12".
 class Newest {
   public:
     explicit Newest(std::string text = "") : text_(std::move(text)) {}
@@ -23,13 +23,33 @@ class Newest {
 };
 
 // Rows of whole seconds in which new ones lie, and what they add to the digests of their days. Cheap: nothing
-// but these rows and the three newest days is read.
+// but these rows is read, and the days that are to be checked.
 struct NewRows {
     CopyBuffer rows;
     std::int64_t count = 0; // of rows in there
     std::int64_t added = 0; // rows that the source has more
     DayTallies days;        // to be added to what the centre keeps
     Newest newest;
+    DayTallies
+        expected; // the three newest days, and those of new rows: as they must be when nothing else happened
+};
+
+// The check of those days, a day at a time: it fits into the waits for the centre.
+class DayCheck {
+  public:
+    DayCheck(SourceTable &table, const DayTallies &expected, const Moment &moment)
+        : table_(table), expected_(expected), moment_(moment), next_(expected.begin()) {}
+
+    // Checks one day; false: there is none left to check.
+    bool step();
+    [[nodiscard]] bool all_as_expected();
+
+  private:
+    SourceTable &table_;
+    const DayTallies &expected_;
+    const Moment &moment_;
+    DayTallies::const_iterator next_;
+    bool as_expected_ = true;
 };
 
 // nullopt: something else than new rows, or too much to be cheap; then all days are compared.

@@ -16,8 +16,6 @@ using core::Error;
 
 namespace {
 
-constexpr const char *kCatchUp = "; nothing is lost, emsn will catch up with the next run";
-
 struct PublishOptions {
     Wishes wishes;
     std::int64_t timeout_ms;
@@ -70,10 +68,8 @@ Report persist(Publisher &publisher, sqlite::Watch &watch) {
         try {
             return publisher.run();
         } catch (const PgError &e) {
-            if (!e.may_retry())
+            if (!e.may_retry() || pause.count() >= watch.remaining_ms())
                 throw;
-            if (pause.count() >= watch.remaining_ms())
-                throw Error(e.code(), e.what() + std::string(kCatchUp));
             watch.stage(std::string("waiting to try again, after: ") + e.what());
         }
         for (const auto until = Clock::now() + pause; Clock::now() < until;)
@@ -81,22 +77,38 @@ Report persist(Publisher &publisher, sqlite::Watch &watch) {
     }
 }
 
+// What to expect of an error that may pass.
+std::string outlook(const Error &e, bool sends_all) {
+    switch (e.code()) {
+    case Errc::timed_out:
+        if (sends_all)
+            return "; nothing is changed, and sending every row may need a longer timeout";
+        [[fallthrough]];
+    case Errc::busy:
+    case Errc::unavailable:
+        return "; nothing is lost, emsn will catch up with the next run";
+    default:
+        return "";
+    }
+}
+
 Report publish(sqlite3 *db, const Conninfo &conninfo, const std::string &station,
                const PublishOptions &options) {
     sqlite::Watch watch(db, options.timeout_ms, options.progress);
+    bool sends_all = false;
     try {
         const sqlite::NoBusyTimeout no_busy_timeout(db);
         const sqlite::Source source(db, "main", watch);
         SourceTable table(source, watch);
         Publisher publisher(table, conninfo, station, options.wishes, watch);
-        return persist(publisher, watch);
-    } catch (const PgError &) {
-        throw;
+        try {
+            return persist(publisher, watch);
+        } catch (...) {
+            sends_all = publisher.sends_all();
+            throw;
+        }
     } catch (const Error &e) {
-        const std::string text = e.what();
-        if ((e.code() == Errc::timed_out || e.code() == Errc::busy) && !text.ends_with(kCatchUp))
-            throw Error(e.code(), text + kCatchUp);
-        throw;
+        throw Error(e.code(), e.what() + outlook(e, sends_all));
     }
 }
 

@@ -28,6 +28,20 @@ std::string random_name() {
     return std::to_string(device()) + std::to_string(device());
 }
 
+// Work for the waits of this connection, as long as this lives.
+class Meanwhile {
+  public:
+    Meanwhile(Centre &centre, std::function<bool()> work) : centre_(centre) {
+        centre_.while_waiting(std::move(work));
+    }
+    ~Meanwhile() { centre_.while_waiting({}); }
+    Meanwhile(const Meanwhile &) = delete;
+    Meanwhile &operator=(const Meanwhile &) = delete;
+
+  private:
+    Centre &centre_;
+};
+
 } // namespace
 
 struct Publisher::Work {
@@ -35,7 +49,8 @@ struct Publisher::Work {
     Application what;
     CentreState next;
     std::optional<NewRows> new_rows;
-    DayTallies days; // to be sent; of `all`, found while sending
+    DayCheck *check = nullptr; // of the days of new rows
+    DayTallies days;           // to be sent; of `all`, found while sending
     bool all = false;
 };
 
@@ -53,10 +68,13 @@ Report Publisher::run() {
         unanswered_.reset();
         for (int tries = 0;; ++tries) {
             try {
-                report = bring(centre, state, tries == kTries);
+                report = bring(centre, state, tries >= kTries);
                 break;
             } catch (const Changed &) {
-                centre.roll_back(); // also where nothing is begun
+                centre.roll_back();
+            } catch (const MoreThanNewRows &) {
+                centre.roll_back();
+                compares_days_ = true;
             }
         }
     } catch (const PgError &e) {
@@ -87,6 +105,8 @@ Report Publisher::bring(Centre &centre, const std::optional<CentreState> &state,
     if (*work.what.scope == '\0')
         return work.report;
     if (work.new_rows) {
+        DayCheck check(table_, work.new_rows->expected, work.next.moment);
+        work.check = &check;
         send(centre, state, work, [&](const Sink &sink) { sink(work.new_rows->rows.bytes()); });
     } else if (holds_recorder) {
         // the network, which may be slow, comes when the recorder does not wait any more
@@ -108,12 +128,12 @@ void Publisher::check_still(const Moment &moment) {
         throw Changed();
 }
 
-// Reading it twice must not take longer than the recorder may wait.
+// At the speed of the tries before, it must not take longer than the recorder may wait. Days are read twice:
+// to be compared, and to be sent.
 void Publisher::check_calm(const std::optional<CentreState> &state) const {
-    const auto rows = static_cast<double>(state ? state->rows : table_.rows_read());
-    const double seconds =
-        2 * rows * table_.held_seconds() / std::max(1.0, static_cast<double>(table_.rows_read()));
-    if (seconds > kLongestHoldSeconds)
+    const auto read = static_cast<double>(std::max<std::int64_t>(table_.rows_read(), 1));
+    const double rows = state ? 2 * static_cast<double>(state->rows) : read / kTries;
+    if (rows * table_.held_seconds() / read > kLongestHoldSeconds)
         throw Error(Errc::busy, "the source changes too fast to be read at one moment");
 }
 
@@ -132,11 +152,10 @@ Publisher::Work Publisher::work_for(Centre &centre, const std::optional<CentreSt
                 centre.say_unchanged();
             return work;
         }
-        if (!in_one_go)
+        if (!in_one_go && !compares_days_)
             work.new_rows = find_new_rows(table_, centre, *state, moment);
     }
     if (work.new_rows) {
-        check_still(moment);
         work.report.mode = work.what.scope = "moments";
         work.report.rows_sent = work.new_rows->count;
         work.days = work.new_rows->days;
@@ -149,6 +168,7 @@ Publisher::Work Publisher::work_for(Centre &centre, const std::optional<CentreSt
     work.all = !state || wishes_.full || state->time_zone != wishes_.time_zone ||
                centre.live_rows() != state->live_rows;
     work.report.mode = work.what.scope = work.all ? "all" : "days";
+    sends_all_ = work.all;
     if (!work.all)
         compare_days(centre, work);
     return work;
@@ -221,11 +241,20 @@ void Publisher::send(Centre &centre, const std::optional<CentreState> &state, Wo
         }
         watch_.stage("waiting for the centre to take the rows");
         work.what.days = json_of(work.days);
+        // that takes as long as it takes to check the days
+        const Meanwhile meanwhile(centre, [&] { return work.check != nullptr && work.check->step(); });
         work.report.counts = centre.apply(work.what, work.next);
     } catch (const PgError &e) {
+        if (work.check != nullptr && !e.may_retry() && !work.check->all_as_expected())
+            throw MoreThanNewRows();
         if (e.sqlstate() != "EM001")
             throw;
         throw Error(Errc::invalid_argument, e.what() + likely_cause(state, work));
+    }
+    if (work.check != nullptr) {
+        if (!work.check->all_as_expected())
+            throw MoreThanNewRows();
+        check_still(work.next.moment);
     }
     if (wishes_.dry_run)
         return centre.roll_back();

@@ -32,12 +32,15 @@ class Publisher {
 
     // One try over one connection. Throws PgError: when that may_retry(), call it again a moment later.
     [[nodiscard]] Report run();
+    // The last try had to send every row: that takes its time.
+    [[nodiscard]] bool sends_all() const noexcept { return sends_all_; }
 
   private:
     using Sink = std::function<void(std::span<const char>)>;
     using Feed = std::function<void(const Sink &)>; // gives all rows to the sink
     struct Work;                                    // what is to be done, and of which moment
     class Changed {};                               // the source, while it was read
+    class MoreThanNewRows {};                       // happened since the last run
 
     [[nodiscard]] Report bring(Centre &centre, const std::optional<CentreState> &state, bool in_one_go);
     [[nodiscard]] bool is_due(const CentreState &state) const;
@@ -55,6 +58,8 @@ class Publisher {
     Wishes wishes_;
     sqlite::Watch &watch_;
     bool tried_before_ = false;
+    bool sends_all_ = false;
+    bool compares_days_ = false; // whatever it looks like
     // A run whose COMMIT was sent, and its answer not seen: the next connection finds its name, or not.
     struct Unanswered {
         std::string run;

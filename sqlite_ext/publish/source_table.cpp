@@ -167,7 +167,8 @@ bool SourceTable::still(const Moment &moment) {
     return same;
 }
 
-void SourceTable::read(std::int64_t first, std::int64_t last, const OnRow &on_row, const OnSlice &on_slice) {
+void SourceTable::read_slices(std::int64_t first, std::int64_t last, Reading reading, const OnRow &on_row,
+                              const OnSlice &on_slice) {
     Statement rows(source_.db(), select("rowid >= ?1 AND rowid <= ?2 ORDER BY rowid LIMIT ?3"));
     rows.bind(2, last);
     rows.bind(3, kSliceRows);
@@ -180,7 +181,7 @@ void SourceTable::read(std::int64_t first, std::int64_t last, const OnRow &on_ro
             rows.reset();
             rows.bind(1, first);
             while (rows.step()) {
-                row_.read(rows);
+                (row_.*reading)(rows);
                 on_row(row_, rows);
                 at = row_.rowid();
                 ++count;
@@ -194,7 +195,7 @@ void SourceTable::read(std::int64_t first, std::int64_t last, const OnRow &on_ro
     }
 }
 
-void SourceTable::read_spellings(Statement &rows, std::int32_t day, const OnRow &on_row) {
+void SourceTable::read_spellings(Statement &rows, std::int32_t day, Reading reading, const OnRow &on_row) {
     std::string dashes = day_text(day);
     rows.bind(1, dashes);
     for (char &c : dashes)
@@ -202,7 +203,7 @@ void SourceTable::read_spellings(Statement &rows, std::int32_t day, const OnRow 
     rows.bind(2, dashes);
     locked([&] {
         while (rows.step()) {
-            row_.read(rows);
+            (row_.*reading)(rows);
             on_row(row_, rows);
             ++rows_read_;
         }
@@ -210,17 +211,18 @@ void SourceTable::read_spellings(Statement &rows, std::int32_t day, const OnRow 
     });
 }
 
-void SourceTable::read_day(std::int32_t day, std::int64_t last, const OnRow &on_row) {
+void SourceTable::tally_day(std::int32_t day, std::int64_t last, DayTally &tally) {
     Statement rows(source_.db(), select("Date IN (?1, ?2) AND rowid <= ?3"));
     rows.bind(3, last);
-    read_spellings(rows, day, on_row);
+    read_spellings(rows, day, &Detection::read_unjudged,
+                   [&](const Detection &row, const Statement &) { tally.add(row.rowid(), row.hash()); });
 }
 
 void SourceTable::read_second(std::int32_t day, std::int64_t time, std::int64_t last, const OnRow &on_row) {
     Statement rows(source_.db(), select("Date IN (?1, ?2) AND Time = ?4 AND rowid <= ?3"));
     rows.bind(3, last);
     rows.bind(4, time_text(time));
-    read_spellings(rows, day, on_row);
+    read_spellings(rows, day, &Detection::read, on_row);
 }
 
 } // namespace emsn::publish

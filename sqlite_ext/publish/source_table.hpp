@@ -33,13 +33,19 @@ class SourceTable {
     using OnRow = std::function<void(const Detection &, const sqlite::Statement &)>;
     using OnSlice = std::function<void(std::int64_t last_rowid)>;
     // All rows with first <= rowid <= last, by rowid. on_slice is called when no lock is held: it may wait.
-    void read(std::int64_t first, std::int64_t last, const OnRow &on_row, const OnSlice &on_slice);
+    void read(std::int64_t first, std::int64_t last, const OnRow &on_row, const OnSlice &on_slice) {
+        read_slices(first, last, &Detection::read, on_row, on_slice);
+    }
+    // As Detection::read_unjudged.
+    void read_unjudged(std::int64_t first, std::int64_t last, const OnRow &on_row, const OnSlice &on_slice) {
+        read_slices(first, last, &Detection::read_unjudged, on_row, on_slice);
+    }
 
     // Is there an index by which rows of a day are found?
     [[nodiscard]] bool has_date_index() const noexcept { return has_date_index_; }
-    // Rows of a day up to rowid last, however it is spelled. One read transaction.
-    void read_day(std::int32_t day, std::int64_t last, const OnRow &on_row);
-    // The same of one second.
+    // Adds rows of a day up to rowid last, however it is spelled. One read transaction.
+    void tally_day(std::int32_t day, std::int64_t last, DayTally &tally);
+    // All rows of one second, in the same way.
     void read_second(std::int32_t day, std::int64_t time, std::int64_t last, const OnRow &on_row);
 
     // Seconds that read transactions were open, and the rows read in them.
@@ -65,7 +71,10 @@ class SourceTable {
     [[nodiscard]] std::string select(const char *where) const;
     // Runs work inside a read transaction, once there is one.
     void locked(const std::function<void()> &work);
-    void read_spellings(sqlite::Statement &rows, std::int32_t day, const OnRow &on_row);
+    using Reading = void (Detection::*)(const sqlite::Statement &);
+    void read_slices(std::int64_t first, std::int64_t last, Reading reading, const OnRow &on_row,
+                     const OnSlice &on_slice);
+    void read_spellings(sqlite::Statement &rows, std::int32_t day, Reading reading, const OnRow &on_row);
 
     const sqlite::Source &source_;
     sqlite::Watch &watch_;

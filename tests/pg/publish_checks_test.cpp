@@ -45,8 +45,7 @@ TEST_F(PublishChecks, RejectedDetectionsOfTheLastWeek) {
         rows("subject, status, value, unit, warning_at, critical_at, message, remedy", "rejected_detections"),
         "zolder|warning|2|detections|1|NULL|2 detections not stored in the last 7 days; the newest: no day|"
         "SELECT * FROM emsn.rejected_detections WHERE station = 'zolder'; then correct them at the station, "
-        "or the "
-        "table of detections.");
+        "or the table of detections and publish once with \"full\": true.");
     db.exec("UPDATE emsn.rejected_detections SET rejected_at = rejected_at - interval '2 days'");
     EXPECT_EQ(rows("value, message", "rejected_detections"),
               "1|1 detection not stored in the last 7 days; the newest: no day");

@@ -168,6 +168,20 @@ TEST_F(PublishFaultTest, WithoutAServerItIsTryAgainLater) {
     }
 }
 
+// Its port is open, and nothing ever comes.
+TEST_F(PublishFaultTest, AServerThatNeverAnswersEndsWithTheDeadline) {
+    const Proxy nobody(dir_ / "no-such-socket", Proxy::kDeaf);
+    try {
+        publish_file(birds_, "host=" + nobody.host(), "zolder", R"({"timeout_ms": 400})");
+        FAIL() << "published to nobody";
+    } catch (const SqlError &e) {
+        EXPECT_EQ(e.code, SQLITE_BUSY);
+        EXPECT_NE(std::string(e.what()).find("deadline of 400 ms passed while connecting to the centre"),
+                  std::string::npos)
+            << e.what();
+    }
+}
+
 TEST_F(PublishFaultTest, AnInterruptEndsAWaitForTheServer) {
     publish_file(birds_, server(), "zolder");
     write_into(birds_, hear_sql(++heard_));

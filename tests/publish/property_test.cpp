@@ -2,8 +2,10 @@
 // sides are equal.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <random>
+#include <thread>
 
 #include "tests/publish/support.hpp"
 
@@ -129,6 +131,36 @@ TEST_F(PublishTest, RealDetectionsArriveAsTheyAre) {
     EXPECT_EQ(report["deleted"], 1) << report;
     EXPECT_EQ(report["updated"].get<int>() + report["inserted"].get<int>(), 1) << report;
     EXPECT_EQ(difference(real, db, "berging"), "");
+}
+
+// Edited more often than a slice is read: three tries find it changed, the fourth holds it.
+TEST_F(PublishTest, ASourceThatIsEditedAllTheTimeIsReadInOneGo) {
+    at_station("INSERT INTO detections SELECT date(Date, '100 days'), Time, Sci_Name, Com_Name, Confidence, "
+               "Lat, Lon, "
+               "Cutoff, Week, Sens, Overlap, 'a' || n.value || File_Name FROM detections, "
+               "json_each('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]') AS n");
+    std::atomic<bool> stop = false;
+    std::atomic<int> edits = 0;
+    std::thread editor([&] {
+        SqliteDb station(birds_, SQLITE_OPEN_READWRITE, false);
+        station("PRAGMA busy_timeout = 5000; PRAGMA synchronous = OFF");
+        while (!stop) {
+            station("UPDATE detections SET Confidence = 0.7" + std::to_string(100 + edits % 900) +
+                    " WHERE rowid = " + std::to_string(1 + edits * 37 % 20'000));
+            ++edits;
+        }
+    });
+    EXPECT_TRUE(eventually([&] { return edits > 10; }));
+    const auto first = publish();
+    const auto second = publish();
+    stop = true;
+    editor.join();
+    EXPECT_EQ(first["inserted"], 21'000) << first;
+    EXPECT_GT(first["rows_read"], 21'000) << "it was quiet: not the case that is meant";
+    EXPECT_EQ(second["mode"], "days");
+    EXPECT_GT(second["updated"], 0);
+    publish();
+    expect_equal("edited all the time");
 }
 
 TEST_F(PublishTest, ARecorderBesideABigPublishLosesNothing) {

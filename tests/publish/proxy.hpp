@@ -16,7 +16,8 @@ class Proxy {
     enum class Fate { pass, cut, stall };
 
     // server: the path of its Unix socket.
-    explicit Proxy(const std::string &server);
+    explicit Proxy(const std::string &server, bool deaf = false);
+    static constexpr bool kDeaf = true; // takes connections, and never says anything
     ~Proxy();
     Proxy(const Proxy &) = delete;
     Proxy &operator=(const Proxy &) = delete;
@@ -34,6 +35,7 @@ class Proxy {
 
     TempDir folder_;
     std::string server_;
+    bool deaf_;
     int listener_ = -1;
     std::atomic<bool> stop_ = false;
     std::atomic<Fate> fate_ = Fate::pass;
