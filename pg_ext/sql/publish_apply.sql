@@ -47,10 +47,12 @@ DECLARE
     -- A clock hour that was skipped falls on the next one: where the table keeps no clock time, a row of that hour
     -- looks as if it stood in this second.
     skipped CONSTANT text := CASE WHEN scope = 'moments' AND NOT t.keeps_clock AND t.zone <> '' THEN format(
-        ' AND ((i.detection_timestamp %1$s) - interval ''1 hour'') %1$s <> i.detection_timestamp', t.zone) ELSE '' END;
-    gone CONSTANT text := 'i.live AND NOT EXISTS (SELECT FROM pg_temp.emsn_pairs AS p
-                                                  WHERE p.part OPERATOR(pg_catalog.=) i.part
-                                                    AND p.place OPERATOR(pg_catalog.=) i.place)' || skipped;
+        'AND ((n.detection_timestamp %1$s) - interval ''1 hour'') %1$s <> n.detection_timestamp', t.zone) ELSE '' END;
+    -- a row that cannot be read any more, or not stored as it is now, takes nothing away
+    rejected CONSTANT text := format(
+        'AND NOT EXISTS (SELECT FROM pg_temp.emsn_incoming AS r
+                         WHERE r.day + r."time" = %s
+                           AND NOT EXISTS (SELECT FROM pg_temp.emsn_source AS s WHERE s.source_row = r.source_row))', t.stamp);
     change CONSTANT text := 'UPDATE %s AS t SET %s
                              FROM pg_temp.emsn_pairs AS i
                              JOIN pg_temp.emsn_source AS s ON s.source_row OPERATOR(pg_catalog.=) i.source_row
@@ -60,6 +62,7 @@ DECLARE
     sources bigint;
     candidates bigint;
     pairs bigint;
+    paired bigint;
     r record;
     c emsn.publish_counts;
 BEGIN
@@ -84,7 +87,13 @@ BEGIN
         ANALYZE pg_temp.emsn_pairs;
     END IF;
 
-    c.deleted := emsn.execute_as_owner(t.relation, names, 'SELECT count(*) FROM pg_temp.emsn_centre AS i WHERE ' || gone);
+    -- what is left at the centre is a pair without a row of the source
+    c.deleted := emsn.execute_as_owner(t.relation, names, format(
+        'INSERT INTO pg_temp.emsn_pairs (part, place, live)
+         SELECT n.part, n.place, n.live
+         FROM pg_temp.emsn_centre AS n
+         WHERE n.live AND NOT EXISTS (SELECT FROM pg_temp.emsn_pairs AS p WHERE p.part = n.part AND p.place = n.place)
+               %s %s', skipped, CASE WHEN sources < sent THEN rejected END));
     c.missing := 0;
     IF t.set_deleted IS NULL THEN
         c.missing := c.deleted;
@@ -93,9 +102,9 @@ BEGIN
     PERFORM emsn.guard_deletions(station, c.deleted, max_delete);
     IF c.deleted > 0 THEN
         IF emsn.execute_as_owner(t.relation, t.search_path, format(
-               'UPDATE %s AS t SET %s FROM pg_temp.emsn_centre AS i
-                WHERE t.ctid OPERATOR(pg_catalog.=) i.place AND t.tableoid OPERATOR(pg_catalog.=) i.part AND %s',
-               t.name, t.set_deleted, gone)) <> c.deleted THEN
+               'UPDATE %s AS t SET %s FROM pg_temp.emsn_pairs AS i
+                WHERE t.ctid OPERATOR(pg_catalog.=) i.place AND t.tableoid OPERATOR(pg_catalog.=) i.part
+                  AND i.source_row IS NULL', t.name, t.set_deleted)) <> c.deleted THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'serialization_failure',
                 MESSAGE = 'detections that are gone were changed by somebody else meanwhile',
@@ -103,8 +112,8 @@ BEGIN
         END IF;
     END IF;
 
-    SELECT count(*), count(*) FILTER (WHERE p.live AND p.differs), count(*) FILTER (WHERE NOT p.live)
-    INTO pairs, c.updated, c.restored
+    SELECT count(*), count(p.source_row), count(*) FILTER (WHERE p.live AND p.differs), count(*) FILTER (WHERE NOT p.live)
+    INTO pairs, paired, c.updated, c.restored
     FROM pg_temp.emsn_pairs AS p;
     IF c.updated > 0 THEN
         SELECT * INTO r FROM emsn.publish_rows(
@@ -123,7 +132,7 @@ BEGIN
         c.refused_reasons := c.refused_reasons || r.refused_reasons;
     END IF;
     c.inserted := 0;
-    IF sources > pairs THEN
+    IF sources > paired THEN
         SELECT * INTO r FROM emsn.publish_rows(
             t, t.search_path, 'pg_temp.emsn_source', sources,
             format('INSERT INTO %s (station, %s)

@@ -11,8 +11,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     raw_length CONSTANT integer := 4000;
-    rejected bigint;
+    rejected bigint := 0;
 BEGIN
+    -- as nearly always
+    IF refused_rows IS NULL
+       AND NOT EXISTS (SELECT FROM emsn.rejected_detections AS o WHERE o.station = store_rejected.station)
+       AND NOT EXISTS (SELECT
+                       FROM pg_temp.emsn_incoming AS i
+                       WHERE i.reason IS NOT NULL OR i.day IS NULL OR i."time" IS NULL) THEN
+        RETURN rejected;
+    END IF;
     WITH fresh AS MATERIALIZED (
         SELECT n.day, n."time", n.reason, n.raw, n.key, row_number() OVER (PARTITION BY n.key) AS number
         FROM (

@@ -93,14 +93,26 @@ TEST_F(PublishMatch, DeletedRowsComeBackByFileNameOrBySpecies) {
     EXPECT_EQ(centre("species, confidence, file_name, deleted", "id = 3"), "B|0.5|NULL|f");
 }
 
+TEST_F(PublishMatch, DeletedRowWithoutFileNameGetsTheOneItReturnsWith) {
+    make();
+    publish({.rows = {bird(at_, "", "A"), bird(at_, "", "B")}});
+    publish({.rows = {bird(at_, "", "A")}});
+    EXPECT_EQ(publish({.rows = {bird(at_, "", "A"), bird(at_, "b.mp3", "B", "0.5")}}),
+              "restored 1, unchanged 1");
+    EXPECT_EQ(centre("id, confidence, file_name, deleted"), "1|0.9|NULL|f\n2|0.5|b.mp3|f");
+}
+
 TEST_F(PublishMatch, LiveRowsGoBeforeDeletedOnes) {
     make();
-    publish({.rows = {bird(at_), bird(at_)}});
-    publish({.rows = {bird(at_)}});
-    db.exec("UPDATE bird_detections SET deleted = NOT deleted"); // the first is the deleted one
-    EXPECT_EQ(publish({.rows = {bird(at_)}}), "unchanged 1");
-    EXPECT_EQ(publish({.rows = {bird(at_, "", "Turdus merula", "0.8")}}), "updated 1");
-    EXPECT_EQ(centre("id, confidence, deleted"), "1|0.9|t\n2|0.8|f");
+    for (const std::string file : {"", "a.mp3"}) {
+        publish({.rows = {bird(at_, file), bird(at_, file)}});
+        publish({.rows = {bird(at_, file)}});
+        db.exec("UPDATE bird_detections SET deleted = NOT deleted"); // the first is the deleted one
+        EXPECT_EQ(publish({.rows = {bird(at_, file)}}), "unchanged 1");
+        EXPECT_EQ(publish({.rows = {bird(at_, file, "Turdus merula", "0.8")}}), "updated 1");
+        EXPECT_EQ(db.text("SELECT confidence, deleted FROM bird_detections ORDER BY id"), "0.9|t\n0.8|f");
+        db.exec("TRUNCATE bird_detections");
+    }
 }
 
 TEST_F(PublishMatch, CentreFilledTheOldWayIsAdopted) {

@@ -75,7 +75,7 @@ TEST_F(PublishRejects, AmongManyTheOthersArrive) {
     rows[8].confidence = "0.6";
     rows[9].confidence = "77";
     rows[7].confidence = "0.7";
-    EXPECT_EQ(publish({.rows = rows}), "deleted 1, inserted 1, rejected 3, unchanged 2495, updated 1");
+    EXPECT_EQ(publish({.rows = rows}), "inserted 1, rejected 3, unchanged 2495, updated 1");
     EXPECT_EQ(
         db.value(
             "SELECT string_agg((raw::jsonb) ->> 11, ' ' ORDER BY day, time) FROM emsn.rejected_detections"),
@@ -94,6 +94,22 @@ TEST_F(PublishRejects, CorrectionThatTheTableRefusesLeavesTheRowAsItIs) {
     EXPECT_EQ(rejected(), "");
     EXPECT_EQ(publish({.rows = {a, bird(at_, "b", "Homo sapiens")}}), "rejected 1, unchanged 1");
     EXPECT_EQ(centre("species, deleted"), "A|f\nC|t");
+}
+
+TEST_F(PublishRejects, RowThatCannotBeReadAnyMoreTakesNothingAway) {
+    make_strict();
+    const auto a = bird(at_, "a", "A");
+    const auto b = bird("2026-01-02 10:00:01", "b", "B");
+    publish({.rows = {a, b}});
+    const Bird unread{.day = b.day, .time = b.time, .species = "", .reason = "bad bytes"};
+    for (const std::string scope : {"all", "days", "moments"})
+        EXPECT_EQ(publish({.scope = scope, .rows = {a, unread}}), "rejected 1, unchanged 1") << scope;
+    EXPECT_EQ(publish({.rows = {a, bird("2026-01-02 10:00:01", "b", "B", "12.5")}}),
+              "rejected 1, unchanged 1");
+    EXPECT_EQ(centre("species, deleted"), "A|f\nB|f");
+    EXPECT_EQ(publish({.rows = {a, bird("2026-01-02 10:00:01", "b", "C")}}), "unchanged 1, updated 1");
+    EXPECT_EQ(publish({.rows = {a, {.day = b.day, .time = "", .species = "", .reason = "no time"}}}),
+              "deleted 1, rejected 1, unchanged 1");
 }
 
 TEST_F(PublishRejects, WhatIsCorrectedOrGoneLeaves) {

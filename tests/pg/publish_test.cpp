@@ -151,6 +151,15 @@ TEST_F(Publish, AppliesOnceForEachBegin) {
     publisher_.exec("ROLLBACK");
 }
 
+TEST_F(Publish, WhatWasBegunForOneStationIsNotAppliedToAnother) {
+    make();
+    db.exec("SELECT emsn.allow_publisher('" + role_ + "', 'berging')");
+    publisher_.exec("BEGIN; SELECT emsn.publish_begin('zolder', 'UTC')");
+    EXPECT_EQ(publisher_.fails("SELECT emsn.publish_apply('berging', 'all', '[]', 0, '{}', '{}')").message,
+              "publish_apply: publish_begin was not called for station \"berging\" in this transaction");
+    publisher_.exec("ROLLBACK");
+}
+
 TEST_F(Publish, WithoutATableItSaysWhy) {
     EXPECT_EQ(publish({.rows = two_}), "55000: no table of detections is named yet");
     make();
