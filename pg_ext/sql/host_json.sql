@@ -6,14 +6,15 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 20
 BEGIN ATOMIC
     SELECT e.value
     FROM jsonb_array_elements(CASE WHEN jsonb_typeof(list) = 'array' THEN list ELSE '[]' END) AS e (value)
-    WHERE jsonb_typeof(e.value) = 'object';
+    WHERE jsonb_typeof(e.value) = 'object'
+    LIMIT 1000;
 END;
-COMMENT ON FUNCTION emsn.json_rows(jsonb) IS 'The objects in a list; none when it is no list.';
+COMMENT ON FUNCTION emsn.json_rows(jsonb) IS 'The objects in a list, 1000 at most; none when it is no list.';
 
 CREATE FUNCTION emsn.json_text(value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN jsonb_typeof(value) = 'string' THEN value #>> '{}' END;
-COMMENT ON FUNCTION emsn.json_text(jsonb) IS 'A text; NULL for anything else.';
+RETURN CASE WHEN jsonb_typeof(value) = 'string' THEN left(value #>> '{}', 1000) END;
+COMMENT ON FUNCTION emsn.json_text(jsonb) IS 'The first 1000 characters of a text; NULL for anything else.';
 
 CREATE FUNCTION emsn.json_boolean(value jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # What emsn-mirror remembers of its last run, for the host report; to be sourced after emsn.sh:
 #
-#   mirror_succeeded REPORT            REPORT: the JSON of emsn_snapshot
-#   mirror_failed DESTINATION WORDS    keeps when that destination last succeeded
+#   mirror_succeeded DESTINATION REPORT    REPORT: the JSON of emsn_snapshot
+#   mirror_failed DESTINATION WORDS        keeps when that destination last succeeded
 #
 # It is the file mirror.json in EMSN_STATE_DIR, else in /var/lib/emsn, else, for who cannot write there, in
 # ~/.local/state/emsn. It is replaced as a whole. That it cannot be written is a warning: the mirror is what counts.
@@ -36,11 +36,11 @@ write_mirror_state() { # SQL
     fi
 }
 
-mirror_succeeded() { # REPORT
+mirror_succeeded() { # DESTINATION REPORT
     local report now
-    report=$(sql_text "$1")
+    report=$(sql_text "$2")
     now="strftime('%Y-%m-%dT%H:%M:%SZ')"
-    write_mirror_state "json_object('destination', $report ->> 'destination', 'last_success', $now,
+    write_mirror_state "json_object('destination', $(sql_text "$1"), 'last_success', $now,
         'bytes', $report ->> 'bytes', 'held_ms', $report ->> 'held_ms', 'verify', $report ->> 'verify',
         'pages_written', $report ->> 'pages_written', 'last_error', NULL, 'last_attempt', $now)"
 }

@@ -170,10 +170,11 @@ TEST_F(HostChecks, TheDatabaseGrowsByWhatTheWatcherSampled) {
     sample("4 days", "1000000000");
     sample("2 days", "NULL");
     sample("1 day", "9000000000"); // what lies between does not matter
-    EXPECT_EQ(health("database_growth",
-                     "status, round(value, -4), unit, warning_at, message ~ '^database .* grows by 954 MB a day "
-                     "over 4.0 days; /.* is full in [0-9]+ days$'"),
-              "ok|1000000000|bytes|NULL|t");
+    EXPECT_EQ(
+        health("database_growth",
+               "status, round(value, -4), unit, warning_at, message ~ '^database .* grows by 954 MB a day "
+               "over 4.0 days; /.* is full in [0-9]+ days$'"),
+        "ok|1000000000|bytes|NULL|t");
     db.exec("INSERT INTO emsn.thresholds VALUES ('database_growth', NULL, '1000000000', NULL)");
     EXPECT_EQ(health("database_growth", "status"), "warning");
     sample("6 days", "11000000000");

@@ -146,6 +146,15 @@ TEST_F(HostViews, NoReportOfWhateverShapeStopsThem) {
     EXPECT_EQ(db.value("SELECT count(*) FROM emsn.mirrors WHERE age_seconds < 0"), "0");
 }
 
+TEST_F(HostViews, WhatIsEndlessIsCut) {
+    db.exec("INSERT INTO emsn.host_reports SELECT 'a', now(), jsonb_build_object('filesystems', jsonb_agg("
+            "jsonb_build_object('mount_point', repeat('/x', 600), 'used_percent', 99))) FROM "
+            "generate_series(1, 1100)");
+    EXPECT_EQ(db.text("SELECT count(*), max(length(mount_point)) FROM emsn.disk_usage WHERE station = 'a'"),
+              "1000|1000");
+    EXPECT_EQ(db.value("SELECT count(*) FROM emsn.health WHERE subject LIKE 'a %'"), "1000");
+}
+
 TEST_F(HostViews, TimesOfAReportAreThoseThatExist) {
     db.exec("SET TimeZone = 'America/New_York'");
     const auto time = [&](const std::string &text) {

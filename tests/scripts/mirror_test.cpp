@@ -202,6 +202,16 @@ TEST_F(MirrorTest, ACopyBesideTheConfiguredMirrorIsNotRemembered) {
     EXPECT_EQ(state()["destination"], mirror_);
 }
 
+// It is compared with EMSN_MIRROR_DB as a text.
+TEST_F(MirrorTest, TheDestinationIsRememberedAsItWasNamed) {
+    fs::create_directory(dir_ / "usb");
+    fs::create_directory_symlink(dir_ / "usb", dir_ / "link");
+    EXPECT_EQ(mirror({"--no-require-mount", source_, dir_ / "link/../link/m.db"}).status, 0);
+    EXPECT_EQ(state()["destination"], dir_ / "link/m.db");
+    EXPECT_EQ(mirror({"--no-require-mount", dir_ / "none.db", dir_ / "link/m.db"}).status, 1);
+    EXPECT_TRUE(state()["last_success"].is_string());
+}
+
 TEST_F(MirrorTest, AStateThatCannotBeWrittenIsAWarningOnly) {
     write_file(dir_ / "file", "");
     const auto warned =
