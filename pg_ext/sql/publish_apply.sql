@@ -176,18 +176,20 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    sent bigint;
-    outside bigint;
+    sent CONSTANT bigint := (SELECT count(*) FROM pg_temp.emsn_incoming AS i);
+    other_days bigint := 0;
 BEGIN
-    SELECT count(*),
-           count(*) FILTER (WHERE scope = 'days' AND array_position(days, i.day) IS NULL)
-    INTO sent, outside
-    FROM pg_temp.emsn_incoming AS i;
-    IF outside > 0 OR sent > source_rows OR (scope = 'all' AND sent <> source_rows) THEN
+    IF scope = 'days' THEN
+        SELECT count(*)
+        INTO other_days
+        FROM (SELECT DISTINCT i.day FROM pg_temp.emsn_incoming AS i) AS d
+        WHERE array_position(days, d.day) IS NULL;
+    END IF;
+    IF other_days > 0 OR sent > source_rows OR (scope = 'all' AND sent <> source_rows) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('publish_apply: %s rows were sent of %s, %s of them of days that are not named', sent,
-                             source_rows, outside);
+            MESSAGE = format('publish_apply: %s rows were sent of %s; days among them that are not named: %s', sent,
+                             source_rows, other_days);
     END IF;
     RETURN sent;
 END

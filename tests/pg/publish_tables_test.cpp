@@ -135,6 +135,23 @@ TEST_F(PublishTables, TriggersFindWhatLiesBesideTheTable) {
     EXPECT_EQ(db.text("TABLE journal"), "A\nB\nC\nD\nA\nA");
 }
 
+TEST_F(PublishTables, TableThatIsReplacedMeanwhileIsNotWrittenTo) {
+    make();
+    for (const bool dropped : {false, true}) {
+        auto other = session();
+        other.exec(dropped ? "BEGIN; DROP TABLE bird_detections"
+                           : "BEGIN; ALTER TABLE bird_detections RENAME TO old;"
+                             "CREATE TABLE bird_detections (LIKE old INCLUDING ALL)");
+        publisher_.send("SELECT emsn.publish_live_rows('zolder')");
+        ASSERT_TRUE(eventually([&] { return session_is(db, publisher_.pid(), "Lock"); }));
+        other.exec("COMMIT");
+        const auto outcome = publisher_.wait();
+        EXPECT_EQ(outcome.sqlstate, dropped ? "55006" : "40001");
+        EXPECT_EQ(outcome.message, dropped ? "the table of detections was just replaced"
+                                           : "public.bird_detections was just replaced");
+    }
+}
+
 TEST_F(PublishTables, WhatATriggerLeavesOutIsNotCounted) {
     make();
     db.exec("CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS"

@@ -121,7 +121,7 @@ TEST_F(Publish, WhatIsSaidWrongIsRefused) {
     EXPECT_EQ(refused({.scope = "moments", .rows = two_}),
               "55000: publish_apply: station \"zolder\" has not published in time zone Europe/Amsterdam yet");
     EXPECT_EQ(refused({.rows = two_, .total = 3}),
-              "22023: publish_apply: 2 rows were sent of 3, 0 of them of days that are not named");
+              "22023: publish_apply: 2 rows were sent of 3; days among them that are not named: 0");
     EXPECT_EQ(refused({.scope = "week", .rows = two_}),
               "22023: publish_apply: scope is moments, days or all; days, rows and position are given");
     EXPECT_EQ(refused({.rows = two_, .options = R"({"max_delet": 1})"}),
@@ -136,7 +136,7 @@ TEST_F(Publish, WhatIsSaidWrongIsRefused) {
     publisher_.exec("BEGIN; SELECT emsn.publish_begin('zolder', 'Europe/Amsterdam')");
     copy_in(publisher_, "pg_temp.emsn_incoming", Publication{.rows = two_}.copy_lines());
     EXPECT_EQ(publisher_.fails("SELECT emsn.publish_apply('zolder', 'days', '[]', 2, '{}', '{}')").message,
-              "publish_apply: 2 rows were sent of 2, 2 of them of days that are not named");
+              "publish_apply: 2 rows were sent of 2; days among them that are not named: 1");
     publisher_.exec("ROLLBACK");
     EXPECT_EQ(publisher_.fails("SELECT emsn.publish_apply('zolder', 'all', '[]', 0, '{}', '{}')").message,
               "publish_apply: publish_begin was not called for station \"zolder\" in this transaction");
