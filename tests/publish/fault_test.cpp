@@ -202,7 +202,7 @@ TEST_F(PublishFaultTest, OfTwoPublishersAtOnceOneWorksAndOneSaysBusy) {
     Session other(server());
     other.exec("BEGIN; SELECT emsn.publish_begin('zolder', 'UTC')");
     try {
-        publish_file(birds_, server(), "zolder");
+        publish_file(birds_, through_proxy(), "zolder");
         FAIL() << "two at once";
     } catch (const SqlError &e) {
         EXPECT_EQ(e.code, SQLITE_BUSY);
@@ -210,6 +210,7 @@ TEST_F(PublishFaultTest, OfTwoPublishersAtOnceOneWorksAndOneSaysBusy) {
                   std::string::npos)
             << e.what();
     }
+    EXPECT_EQ(proxy_.connections(), 1) << "it is no use to wait: the other one does the work";
     EXPECT_EQ(publish_file(birds_, server(), "berging")["inserted"], kFirstRows)
         << "another station is nobody's business";
     other.exec("ROLLBACK");
@@ -225,6 +226,25 @@ TEST_F(PublishFaultTest, OfTwoPublishersAtOnceOneWorksAndOneSaysBusy) {
         Session db(server());
         EXPECT_EQ(difference(birds_, db), "") << "round " << round;
     }
+}
+
+TEST_F(PublishFaultTest, WhoWasOvertakenBeforeItBeganBeginsAnew) {
+    publish_file(birds_, server(), "zolder");
+    publish_file(birds_, through_proxy(),
+                 "zolder"); // asks where the centre stands, and leaves: that much is held
+    const long asked = proxy_.bytes();
+    write_into(birds_, hear_sql(++heard_));
+    proxy_.fate(Proxy::Fate::hold,
+                asked - 5 + 400); // without the goodbye, and with the question for the days
+    Process overtaken(client(through_proxy()), dir_ / "out", sanitizer_env());
+    ASSERT_TRUE(eventually([&] { return proxy_.stalled(); }));
+    EXPECT_EQ(publish_file(birds_, server(), "zolder")["inserted"], 1);
+    proxy_.release();
+    EXPECT_EQ(overtaken.wait(), 0) << read_file(dir_ / "out");
+    Session db(server());
+    EXPECT_EQ(difference(birds_, db), "");
+    EXPECT_EQ(db.value("SELECT sum(rows) FROM emsn.sync_days"), std::to_string(kFirstRows + 1))
+        << "the new row was added to its day twice";
 }
 
 } // namespace

@@ -19,6 +19,7 @@ struct Line {
     int client = -1;
     int server = -1;
     bool stalled = false;
+    bool held = false;
 };
 
 sockaddr_un address_of(const std::string &path) {
@@ -69,15 +70,18 @@ void Proxy::serve() {
     while (!stop_) {
         std::vector<pollfd> on{{deaf_ ? -1 : listener_, POLLIN, 0}}; // the kernel accepts all the same
         for (const auto &line : lines) {
-            on.push_back({line.stalled ? -1 : line.client, POLLIN, 0});
-            on.push_back({line.stalled ? -1 : line.server, POLLIN, 0});
+            const bool deaf = line.stalled || line.held;
+            on.push_back({deaf ? -1 : line.client, POLLIN, 0});
+            on.push_back({deaf ? -1 : line.server, POLLIN, 0});
         }
         ::poll(on.data(), on.size(), 20);
         for (std::size_t i = 0; i < lines.size(); ++i) {
             auto &line = lines[i];
             bool over = release_ && line.stalled;
+            if (release_ && line.held)
+                line.held = release_ = stalled_ = false;
             for (const bool from_client : {true, false}) {
-                if (over || line.stalled || (on[1 + 2 * i + (from_client ? 0 : 1)].revents) == 0)
+                if (over || line.stalled || line.held || (on[1 + 2 * i + (from_client ? 0 : 1)].revents) == 0)
                     continue;
                 std::size_t most = buffer.size();
                 if (fate_ != Fate::pass)
@@ -88,7 +92,10 @@ void Proxy::serve() {
                     continue;
                 }
                 bytes_ += count;
-                if (fate_ != Fate::pass && (left_ -= count) <= 0) { // these bytes do not arrive
+                if (fate_ == Fate::hold && (left_ -= count) <= 0) {
+                    line.held = stalled_ = true;
+                    fate_ = Fate::pass;
+                } else if (fate_ != Fate::pass && fate_ != Fate::hold && (left_ -= count) <= 0) {
                     over = fate_ == Fate::cut;
                     line.stalled = fate_ == Fate::stall;
                     stalled_ = line.stalled;
@@ -109,6 +116,7 @@ void Proxy::serve() {
         if ((on[0].revents & POLLIN) != 0) {
             Line line{::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC),
                       ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+            ++connections_;
             const auto address = address_of(server_);
             if (::connect(line.server, reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0)
                 lines.push_back(line);

@@ -13,7 +13,7 @@ namespace emsn::test {
 
 class Proxy {
   public:
-    enum class Fate { pass, cut, stall };
+    enum class Fate { pass, cut, stall, hold };
 
     // server: the path of its Unix socket.
     explicit Proxy(const std::string &server, bool deaf = false);
@@ -22,11 +22,13 @@ class Proxy {
     Proxy(const Proxy &) = delete;
     Proxy &operator=(const Proxy &) = delete;
 
-    // What happens once so many bytes more have passed; to one connection, then all is well again.
+    // What happens once so many bytes more have passed; to one connection, then all is well again. Of cut and
+    // stall the last of these bytes do not arrive; hold loses nothing, and goes on when released.
     void fate(Fate fate, long after_bytes);
-    // Cuts what stalls.
+    // Cuts what stalls; lets go what is held.
     void release();
     [[nodiscard]] long bytes() const { return bytes_; }
+    [[nodiscard]] int connections() const { return connections_; }
     [[nodiscard]] bool stalled() const { return stalled_; }
     [[nodiscard]] const std::string &host() const { return folder_.path(); } // for libpq
 
@@ -41,6 +43,7 @@ class Proxy {
     std::atomic<Fate> fate_ = Fate::pass;
     std::atomic<long> left_ = 0;
     std::atomic<long> bytes_ = 0;
+    std::atomic<int> connections_ = 0;
     std::atomic<bool> stalled_ = false;
     std::atomic<bool> release_ = false;
     std::thread thread_;

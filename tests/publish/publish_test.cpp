@@ -36,6 +36,40 @@ TEST_F(PublishTest, NewRowsTravelAlone) {
     EXPECT_EQ(publish()["mode"], "nothing");
 }
 
+// The counter and the number of rows agree all the same.
+TEST_F(PublishTest, NewRowsDoNotHideAnEditOfTheLastDays) {
+    publish();
+    at_station("BEGIN; " + hear_sql(1) + "; " + hear_sql(2) + "; COMMIT");
+    at_station("UPDATE detections SET Com_Name = 'Merel' WHERE rowid = 1000");
+    at_station(hear_sql(3));
+    at_station("BEGIN; UPDATE detections SET Com_Name = 'Merel' WHERE rowid = 990; " + hear_sql(4) +
+               "; COMMIT");
+    auto report = publish();
+    EXPECT_EQ(report["mode"], "days") << "the last row is another one";
+    EXPECT_EQ(report["updated"], 2);
+    expect_equal("edit of the last row");
+    at_station("BEGIN; UPDATE detections SET Com_Name = 'Amsel' WHERE rowid = 990; " + hear_sql(5) +
+               "; COMMIT");
+    report = publish();
+    EXPECT_EQ(report["mode"], "days") << "the last row is the same";
+    EXPECT_EQ(report["updated"], 1);
+    expect_equal("edit of another row");
+}
+
+TEST_F(PublishTest, ASecondIsWholeHoweverItsDayIsSpelled) {
+    publish();
+    const std::string rest = "'Parus major', 'Great Tit', 0.8, 52.1, 5.2, 0.7, 1, 1.25, 0, ";
+    at_station("INSERT INTO detections VALUES ('2025/06/01', '10:00:00', " + rest + "'a.mp3')");
+    EXPECT_EQ(publish()["mode"], "moments");
+    at_station("INSERT INTO detections VALUES ('2025-06-01', '10:00:00', " + rest + "'b.mp3')");
+    const auto report = publish();
+    EXPECT_EQ(report["mode"], "moments");
+    EXPECT_EQ(report["rows_sent"], 2) << "both of that second";
+    EXPECT_EQ(report["inserted"], 1);
+    EXPECT_EQ(report["deleted"], 0);
+    expect_equal("two spellings");
+}
+
 TEST_F(PublishTest, CorrectionsDeletionsAndReturnsAreThoseOfTheStation) {
     publish();
     at_station("UPDATE detections SET Sci_Name = 'Turdus philomelos', Com_Name = 'Song Thrush', "
