@@ -2,7 +2,7 @@
 # What the emsn scripts share, to be sourced:
 #
 #   die STATUS WORDS...    says why on stderr and exits
-#   find_extension [NAME [PATH]]
+#   find_extension NAME [PATH]
 #                          prints what sqlite3's .load takes for the module NAME (emsn; emsn_pg): PATH (EMSN_SO),
 #                          else this checkout's build, else the bare name of the installed module
 #   sql_text VALUE         prints VALUE as an SQL expression that can be nothing but that text
@@ -19,7 +19,7 @@ die() {
 }
 
 find_extension() {
-    local name=${1:-emsn} given=${EMSN_SO:-} built
+    local name=$1 given=${EMSN_SO:-} built
     (($# < 2)) || given=$2
     [[ $given != */* ]] || given=$(realpath -m -- "$given") # for who goes to another folder later
     if [[ -n $given ]]; then
