@@ -14,6 +14,7 @@ struct BackupReceipt {
     std::optional<bool> complete;
     std::optional<bool> verified;
     std::optional<std::int64_t> finished_unix;
+    std::optional<std::int64_t> bytes; // as du -sb counts; nullopt for anything but a whole number
 };
 
 // Of the backup called entry in the open folder; nullopt: it has none.

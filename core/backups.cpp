@@ -147,6 +147,7 @@ class Reading {
         if (const auto receipt = read_backup_receipt(folder.fd.get(), row.name)) {
             row.complete = receipt->complete;
             row.verified = receipt->verified;
+            row.told_bytes = receipt->bytes;
             if (!dated && receipt->finished_unix)
                 row.taken = Taken{*receipt->finished_unix, DateSource::receipt};
         }

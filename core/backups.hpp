@@ -29,10 +29,11 @@ struct Backup {
     std::string name;
     std::string kind;
     std::optional<std::string> station;
-    std::string series;                // what stands before the date in the name, see backup_name.hpp
-    std::optional<Taken> taken;        // nullopt: not looked at, see error
-    std::optional<std::int64_t> bytes; // of a file; of a folder it takes a walk to know
-    std::optional<bool> complete;      // as the receipt says; nullopt without one
+    std::string series;                     // what stands before the date in the name, see backup_name.hpp
+    std::optional<Taken> taken;             // nullopt: not looked at, see error
+    std::optional<std::int64_t> bytes;      // of a file; of a folder it takes a walk to know
+    std::optional<std::int64_t> told_bytes; // by the receipt
+    std::optional<bool> complete;           // as the receipt says; nullopt without one
     std::optional<bool> verified;
     std::optional<std::string> error; // this row's own failure
 };

@@ -8,6 +8,7 @@
 #include "sqlite_ext/guard.hpp"
 #include "sqlite_ext/remove.hpp"
 #include "sqlite_ext/snapshot.hpp"
+#include "sqlite_ext/systemd_tables.hpp"
 #include "sqlite_ext/verify.hpp"
 #include "sqlite_ext/vtab.hpp"
 
@@ -32,9 +33,11 @@ constexpr Function kFunctions[] = {
     {"dir_size_safe", dir_size_safe, 1},
     {"dir_size_safe", dir_size_safe, 2},
     {"emsn_remove", emsn_remove, 2},
+    {"emsn_reset_failed", emsn_reset_failed, 1},
 };
 
-constexpr std::array kTables{add_table<BackupsTable>, add_table<DirUsageTable>, add_table<FilesystemsTable>};
+constexpr std::array kTables{add_table<BackupsTable>, add_table<DirUsageTable>, add_table<FilesystemsTable>,
+                             add_table<TimersTable>, add_table<UnitsTable>};
 
 int register_all(sqlite3 *db) {
     if (const int code = add_functions(db, kFunctions); code != SQLITE_OK)

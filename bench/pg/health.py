@@ -133,9 +133,9 @@ def in_server(server, datasets, runs, order):
         row(query, *(f"{found[dataset][query]:.2f}" for dataset in datasets))
     head("**In the server, ratios**", "ratio", *(f"{d.stations} stations" for d in datasets[::2]))
     pairs = list(zip(datasets[::2], datasets[1::2]))
-    for over, under in ((COUNT, BARE), (NEWEST, BARE), (COUNT, TODAY), (COUNT, HEALTH)):
-        row(f"{over} / {under}, {datasets[1].rows:,} rows",
-            *(f"{found[big][over] / found[big][under]:.0f}" for _, big in pairs))
+    for over, under in (((COUNT,), BARE), ((NEWEST,), BARE), ((COUNT, NEWEST), BARE), ((COUNT,), TODAY), ((COUNT,), HEALTH)):
+        row(f"{' and '.join(over)} / {under}, {datasets[1].rows:,} rows",
+            *(f"{sum(found[big][query] for query in over) / found[big][under]:.0f}" for _, big in pairs))
     for query in QUERIES:
         row(f"{query}: {datasets[1].rows:,} / {datasets[0].rows:,} rows",
             *(f"{found[big][query] / found[small][query]:.2f}" for small, big in pairs))

@@ -69,7 +69,7 @@ DECLARE
     found_any boolean := false;
     here CONSTANT pg_lsn := CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END;
     -- -1: no limit
-    most CONSTANT bigint := nullif(pg_size_bytes(current_setting('max_slot_wal_keep_size')), -1024 * 1024);
+    most CONSTANT bigint := pg_size_bytes(nullif(current_setting('max_slot_wal_keep_size'), '-1'));
     result emsn.health_row;
     remedy text;
 BEGIN

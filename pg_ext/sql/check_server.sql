@@ -1,6 +1,5 @@
 -- Checks of the server itself: its disks, its age in transactions, its size.
 
--- Images are full by nature. The kinds of FUSE that desktops and containers mount hold no files of their own.
 CREATE FUNCTION emsn.check_disk_usage() RETURNS SETOF emsn.health_row
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -11,8 +10,7 @@ BEGIN
     FOR f IN
         SELECT s.mount_point, s.total_bytes, s.available_bytes, s.used_percent, s.error
         FROM emsn.filesystems() AS s
-        WHERE s.fs_type NOT IN ('squashfs', 'iso9660', 'udf', 'erofs', 'cramfs', 'romfs', 'autofs', 'fuse.lxcfs',
-                                'fuse.gvfsd-fuse', 'fuse.portal')
+        WHERE emsn.is_filled_by_users(s.fs_type)
         ORDER BY s.mount_point
     LOOP
         IF f.error IS NOT NULL THEN

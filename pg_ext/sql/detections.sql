@@ -87,12 +87,12 @@ SELECT s.station,
        s.first_detection,
        s.last_detection,
        emsn.silent_hours(s.last_detection) AS silent_hours,
-       -- host reports are not stored yet
-       NULL::bigint AS report_age_seconds,
-       NULL::text AS emsn_version
+       emsn.reported_age(r.received_at, r.received_at, r.received_at) AS report_age_seconds,
+       emsn.json_text(r.report -> 'emsn') AS emsn_version
 FROM emsn.station_rows() AS s
+LEFT JOIN emsn.newest_host_reports() AS r ON r.station = s.station
 ORDER BY s.station;
-COMMENT ON VIEW emsn.stations IS 'Known stations: first and last detection, hours of silence. Detections dated in the future are no last detection.';
+COMMENT ON VIEW emsn.stations IS 'Known stations: first and last detection, hours of silence, age of the host report. Detections dated in the future are no last detection.';
 
 CREATE FUNCTION emsn.detections_per_station(from_day date, to_day date)
 RETURNS TABLE (station text, day date, detections bigint, species bigint)

@@ -92,10 +92,18 @@ BEGIN
                      ('check_replication_slots', 'replication_slots', 'server'),
                      ('check_wal_archiving', 'wal_archiving', 'server'),
                      ('check_database_size', 'database_size', current_database()),
+                     ('check_database_growth', 'database_growth', current_database()),
                      ('check_disk_usage', 'disk_usage', 'server'),
                      ('check_detections_index', 'detections_index', 'all stations'),
                      ('check_dead_tuples', 'dead_tuples', 'all stations'),
                      ('check_stations', 'detections_today', 'all stations'),
+                     ('check_host_reports', 'report_age', 'all stations'),
+                     ('check_emsn_versions', 'emsn_versions', 'all stations'),
+                     ('check_station_disks', 'disk_usage', 'all stations'),
+                     ('check_failed_units', 'failed_units', 'all stations'),
+                     ('check_overdue_timers', 'overdue_timers', 'all stations'),
+                     ('check_mirrors', 'mirror_age', 'all stations'),
+                     ('check_backups', 'backup_age', 'all stations'),
                      ('check_sync_lag', 'sync_lag', 'all stations'),
                      ('check_rejected_detections', 'rejected_detections', 'all stations')) AS c (function_name, check_name, subject)
     LOOP

@@ -12,7 +12,8 @@ BEGIN
            ('emsn.publish_live_rows(text)'::regprocedure),
            ('emsn.publish_unchanged(text)'::regprocedure),
            ('emsn.publish_begin(text, text)'::regprocedure),
-           ('emsn.publish_apply(text, text, jsonb, bigint, jsonb, jsonb)'::regprocedure);
+           ('emsn.publish_apply(text, text, jsonb, bigint, jsonb, jsonb)'::regprocedure),
+           ('emsn.store_host_report(text, jsonb)'::regprocedure);
 END
 $$;
 COMMENT ON FUNCTION emsn.publisher_functions() IS 'What a publisher may call.';

@@ -47,30 +47,30 @@ BEGIN
            a.client_addr,
            a.datname,
            greatest(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.state_change)), 0)::bigint,
-           s.idle_seconds,
+           a.idle_seconds,
            left(a.query, 200),
            slots_left,
-           format('idle in a transaction for %s s; %s connection slot%s left, %s wanted', s.idle_seconds, slots_left,
+           format('idle in a transaction for %s s; %s connection slot%s left, %s wanted', a.idle_seconds, slots_left,
                   CASE WHEN slots_left <> 1 THEN 's' END, min_available),
            a.backend_start,
            a.state_change
     FROM (
         SELECT c.pid, c.usename, c.application_name, c.client_addr, c.datname, c.xact_start, c.state_change, c.query,
-               c.backend_start
+               c.backend_start, s.idle_seconds
         FROM pg_stat_activity AS c
+        CROSS JOIN LATERAL (
+            SELECT floor(extract(epoch FROM clock_timestamp() - c.state_change))::bigint
+        ) AS s (idle_seconds)
         LEFT JOIN pg_roles AS r ON r.oid = c.usesysid
         WHERE c.backend_type = 'client backend'
           AND c.state LIKE 'idle in transaction%'
+          AND s.idle_seconds >= idle_after_seconds
           AND NOT EXISTS (SELECT
                           FROM emsn.guard_log AS t
                           WHERE t.pid = c.pid AND t.backend_start = c.backend_start AND t.outcome = 'still there')
         ORDER BY coalesce(r.rolsuper, false), c.state_change, c.pid
         LIMIT 1
     ) AS a
-    CROSS JOIN LATERAL (
-        SELECT floor(extract(epoch FROM clock_timestamp() - a.state_change))::bigint
-    ) AS s (idle_seconds)
-    WHERE s.idle_seconds >= idle_after_seconds
     RETURNING g.decided_at, g.pid,
               format('session %s (user %s, application %s, database %s): %s', g.pid, g.user_name,
                      coalesce(nullif(g.application_name, ''), '-'), g.database_name, g.reason)

@@ -19,6 +19,9 @@ enter_folder() {
     fi
     folder=$to${station:+/$station}/${folders[$kind]}
     { mkdir -p -- "$folder" && cd -- "$folder"; } || die 1 "make the folder $folder: failed"
+    # a tree has the owners of what it copies: they must not reach in and turn a folder into a symlink while this runs,
+    # nor change what is verified
+    [[ $kind != daily ]] || chmod 700 . 2>/dev/null || true
     exec {lock}>>.emsn.lock || die 1 "lock $folder: failed"
     flock -n -E 75 "$lock" || status=$?
     ((status != 75)) || die 75 "another run is at work in $folder"
@@ -32,6 +35,7 @@ run_in_group() { # FUNCTION; sets worker_status
     local worker='' signal=0
     trap 'signal=15; end_group' TERM
     trap 'signal=2; end_group' INT
+    trap 'signal=1; end_group' HUP
     set -m
     "$@" </dev/null &
     worker=$!
@@ -43,7 +47,7 @@ run_in_group() { # FUNCTION; sets worker_status
         { wait "$worker"; } 2>/dev/null || worker_status=$?
         kill -0 "$worker" 2>/dev/null || break
     done
-    trap '' TERM INT
+    trap '' TERM INT HUP
     if ((signal != 0)); then
         worker_status=$((128 + signal))
         say 'ended by a signal; nothing unfinished counts as a backup'

@@ -82,7 +82,7 @@ own_folder_pattern() {
 # Whether all that rsync complained of is what vanished from the tree meanwhile: it ends with 23, not 24, for a file that
 # went between its name and its attributes.
 only_vanished() {
-    ! grep -qvE '^$|^file has vanished: |^rsync: \[sender\] .* failed: No such file or directory \(2\)$|^rsync (error|warning): ' \
+    ! grep -qvE '^$|^file has vanished: |^rsync: \[sender\] get_(xattr_names|xattr_data|acl): .*: No such file or directory \(2\)$|^rsync (error|warning): ' \
         "$scratch/rsync"
 }
 
@@ -107,6 +107,7 @@ copy_tree() { # PARTIAL; sets complete
     fi
     LC_ALL=C rsync "${options[@]}" -- "${tree%/}/" "$partial/" >&2 2>"$scratch/rsync" || status=$?
     cat -- "$scratch/rsync" >&2
+    [[ -d $tree ]] || die 1 "$tree: is no longer there; $folder/$partial stays for the next run to go on with"
     ((status != 23)) || ! only_vanished || status=24
     case $status in
     0) ;;

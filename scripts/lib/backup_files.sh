@@ -19,6 +19,9 @@ backup_hourly() {
     run_sqlite -readonly "$source" ".load '${extension%.so}'" \
         "SELECT emsn_snapshot($(sql_text "$PWD/$work/birds.db"), json_object('verify', '$level', 'mode', 'full'))" \
         >/dev/null || status=$?
+    if [[ -e $work/birds.db.corrupt ]]; then # the last one only: a damaged source is met every hour
+        mv -fT -- "$work/birds.db.corrupt" birds.db.corrupt && say "that copy is now $folder/birds.db.corrupt"
+    fi
     ((status == 0)) || exit "$status"
     zstd -q -T0 -o "$name.partial" -- "$work/birds.db" 2>"$scratch/zstd" || die_of "$(cat "$scratch/zstd")" "$scratch/zstd"
     zstd -dcq -- "$name.partial" | cmp -s -- - "$work/birds.db" || die 1 "$folder/$name.partial does not read back as it was written"
@@ -52,8 +55,9 @@ tar_patterns() { # ANCHORED FLOATING
     while IFS= read -r line || [[ -n $line ]]; do
         [[ -n $line && $line != [#\;]* ]] || continue
         line=${line#- }
-        line=${line%/}
         line=${line/%'/**'/'/*'}
+        # only a folder: tar cannot say that, but what is below one; the folder itself stays, empty
+        line=${line/%'/'/'/*'}
         [[ $line != '+ '* && $line != '!' && $line != *'**'* ]] ||
             die 1 "$excludes: '$line' can be used for daily only, not for an archive"
         if [[ $line == /* ]]; then

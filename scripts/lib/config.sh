@@ -9,7 +9,7 @@
 # read, or a line is not KEY=value. A key that is not ours is named on stderr and left out.
 
 EMSN_CONFIG_KEYS="EMSN_STATION EMSN_SOURCE_DB EMSN_MIRROR_DB EMSN_BACKUP_DIR EMSN_PG EMSN_REQUIRE_MOUNT \
-EMSN_BACKUP_TREE EMSN_BACKUP_EXCLUDES EMSN_BACKUP_DEVICE EMSN_KEEP"
+EMSN_BACKUP_TREE EMSN_BACKUP_EXCLUDES EMSN_BACKUP_DEVICE EMSN_KEEP EMSN_STATE_DIR"
 
 load_config() {
     local file=${EMSN_CONF:-/etc/emsn/emsn.conf} line key value number=0

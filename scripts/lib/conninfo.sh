@@ -21,7 +21,7 @@ has_password() {
 kind_of_refusal() {
     if grep -qE 'invalid connection option|invalid URI|missing "=" after|unterminated quoted string|definition of service|invalid port number|invalid integer value|invalid [a-z_]+ value' "$1"; then
         echo words
-    elif grep 'FATAL:' "$1" | grep -qvE 'too many (connections|clients)|remaining connection slots|starting up|shutting down|recovery|administrator command|crash of another'; then
+    elif grep 'FATAL:' "$1" | grep -qvE 'too many (connections|clients)|remaining connection slots|starting up|accepting connections|shutting down|recovery|administrator command|crash of another'; then
         echo person
     else
         echo away

@@ -2,11 +2,11 @@
 # What the emsn scripts share, to be sourced:
 #
 #   die STATUS WORDS...    says why on stderr and exits
-#   find_extension [NAME [PATH]]
+#   find_extension NAME [PATH]
 #                          prints what sqlite3's .load takes for the module NAME (emsn; emsn_pg): PATH (EMSN_SO),
 #                          else this checkout's build, else the bare name of the installed module
 #   sql_text VALUE         prints VALUE as an SQL expression that can be nothing but that text
-#   run_sqlite ARGS...     sqlite3 ARGS..., interrupted cleanly by SIGTERM and SIGINT; returns the exit code of the
+#   run_sqlite ARGS...     sqlite3 ARGS..., interrupted cleanly by SIGTERM, SIGINT and SIGHUP; returns the exit code of the
 #                          contract: 0, 1, 75 for "try again later", 128+N for signal N
 
 EMSN_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -19,8 +19,9 @@ die() {
 }
 
 find_extension() {
-    local name=${1:-emsn} given=${EMSN_SO:-} built
+    local name=$1 given=${EMSN_SO:-} built
     (($# < 2)) || given=$2
+    [[ $given != */* ]] || given=$(realpath -m -- "$given") # for who goes to another folder later
     if [[ -n $given ]]; then
         printf '%s\n' "$given"
         return
@@ -43,12 +44,13 @@ run_sqlite() {
     # the sqlite3 program turns SIGINT into sqlite3_interrupt(): emsn clears up and it ends by itself
     trap 'signal=15; kill -INT "$child" 2>/dev/null' TERM
     trap 'signal=2; kill -INT "$child" 2>/dev/null' INT
+    trap 'signal=1; kill -INT "$child" 2>/dev/null' HUP
     while :; do
         status=0
         wait "$child" || status=$?
         kill -0 "$child" 2>/dev/null || break
     done
-    trap - TERM INT
+    trap - TERM INT HUP
     ((signal == 0)) || return $((128 + signal))
     case $status in
     0) return 0 ;;

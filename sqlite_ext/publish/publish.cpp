@@ -5,8 +5,8 @@
 #include "core/options.hpp"
 #include "sqlite_ext/guard.hpp"
 #include "sqlite_ext/publish/publisher.hpp"
+#include "sqlite_ext/publish/station.hpp"
 #include "sqlite_ext/publish/time_zone.hpp"
-#include "sqlite_ext/publish/utf8.hpp"
 
 namespace emsn::publish {
 
@@ -37,14 +37,6 @@ struct PublishOptions {
             wishes.time_zone = machine_time_zone();
     }
 };
-
-std::string station_of(const std::string &name) {
-    if (name.empty())
-        throw Error(Errc::invalid_argument, "the station has no name");
-    if (name.find('\0') != std::string::npos || !is_utf8(name))
-        throw Error(Errc::invalid_argument, "the station's name is not valid UTF-8 text");
-    return name;
-}
 
 // As JSON, by SQLite itself: running out of memory there is an error, not the end of the host program.
 std::string report_text(sqlite3 *db, const Report &report, const PublishOptions &options, double seconds) {

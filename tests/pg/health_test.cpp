@@ -24,8 +24,9 @@ TEST_F(Health, BeforeATableIsNamedOneRowSaysSoAndTheServerIsChecked) {
         " emsn.use_detections('schema.table'); or, to make one: SELECT"
         " emsn.create_detections('public.bird_detections');");
     EXPECT_EQ(db.text("SELECT DISTINCT check_name FROM emsn.health WHERE status <> 'unknown' ORDER BY 1"),
-              "blocked_sessions\nconnections\ndatabase_size\ndisk_usage\nidle_in_transaction\n"
-              "long_transactions\nreplication_lag\nreplication_slots\nwal_archiving\nwraparound");
+              "blocked_sessions\nconnections\ndatabase_growth\ndatabase_size\ndisk_usage\nemsn_versions\n"
+              "idle_in_transaction\nlong_transactions\nreplication_lag\nreplication_slots\nreport_age\n"
+              "wal_archiving\nwraparound");
 }
 
 TEST_F(Health, ConnectionsRow) {
@@ -150,7 +151,7 @@ TEST_F(Health, LockedTableIsOneUnknownRow) {
         "lock"
         " timeout|Wait, or look for the session that holds it: SELECT * FROM emsn.idle_transactions;");
     EXPECT_EQ(db.value("SELECT count(*) FROM emsn.health WHERE status = 'unknown'"), "1");
-    EXPECT_EQ(db.value("SELECT count(DISTINCT check_name) FROM emsn.health WHERE status = 'ok'"), "12");
+    EXPECT_EQ(db.value("SELECT count(DISTINCT check_name) FROM emsn.health WHERE status = 'ok'"), "15");
     EXPECT_EQ(db.value("SHOW lock_timeout"), "0");
     locker.exec("ROLLBACK");
     EXPECT_EQ(rows("status", "detections_today"), "ok");
@@ -211,7 +212,7 @@ TEST_F(Health, WhoCannotSeeIsToldSoInsteadOfZero) {
         blind.value(
             "SELECT count(*) FROM emsn.health WHERE status = 'unknown' AND value IS NULL AND message LIKE"
             " 'not visible to role%'"),
-        "15");
+        "23");
     db.exec("GRANT SELECT ON ALL TABLES IN SCHEMA emsn TO " + name +
             "; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA emsn TO " + name);
     EXPECT_EQ(

@@ -95,6 +95,7 @@ TEST_F(Objects, PathFunctionsAndEndingSessionsAreNotForMonitors) {
         "emsn.require_primary(text)\n"
         "emsn.require_publish_begun(text)\n"
         "emsn.require_publisher(text)\n"
+        "emsn.store_host_report(text,jsonb)\n"
         "emsn.store_publish_days(text,text,jsonb)\n"
         "emsn.store_publish_state(text,text,bigint,bigint,jsonb,boolean)\n"
         "emsn.store_rejected(text,text,date[],bigint[],text[])\n"

@@ -20,6 +20,7 @@ TEST_F(Restore, KeepsTableSettingsAndRights) {
         "INSERT INTO emsn.sync_state VALUES ('a', '{\"at\": 1}', 2, 1, 'UTC', now(), NULL);"
         "INSERT INTO emsn.sync_days VALUES ('a', '2026-01-02', 1, 18446744073709551615), ('a', NULL, 1, 0);"
         "INSERT INTO emsn.rejected_detections VALUES ('a', NULL, NULL, 'no day', '[]', now());"
+        "SELECT emsn.store_host_report('a', '{\"reported_at\": \"2025-12-30T02:00:00Z\"}');"
         "SELECT emsn.allow_publisher('" +
         publisher + "', 'a')");
     Session(PgCluster::shared().conninfo("postgres")).exec("CREATE DATABASE restored");
@@ -36,7 +37,7 @@ TEST_F(Restore, KeepsTableSettingsAndRights) {
           "SELECT station FROM emsn.detection_history", "SELECT g FROM emsn.guard_log AS g",
           "SELECT s FROM emsn.sync_state AS s", "SELECT d FROM emsn.sync_days AS d ORDER BY day",
           "SELECT r FROM emsn.rejected_detections AS r", "SELECT p FROM emsn.publishers AS p",
-          "SELECT nspacl FROM pg_namespace WHERE nspname = 'emsn'"}) {
+          "SELECT h FROM emsn.host_reports AS h", "SELECT nspacl FROM pg_namespace WHERE nspname = 'emsn'"}) {
         EXPECT_EQ(restored.text(query), db.text(query));
         EXPECT_NE(restored.text(query), "");
     }

@@ -19,7 +19,8 @@ class ServerChecks : public PgTest {
         return db.text("SELECT " + columns + " FROM emsn.health WHERE check_name = '" + check + "'");
     }
     void warn_at(const std::string &check, const std::string &bound) {
-        db.exec("INSERT INTO emsn.thresholds VALUES ('" + check + "', NULL, '" + bound + "', NULL)");
+        db.exec("DELETE FROM emsn.thresholds; INSERT INTO emsn.thresholds VALUES ('" + check + "', NULL, '" +
+                bound + "', NULL)");
     }
 };
 
@@ -110,6 +111,8 @@ TEST_F(ServerChecks, SlotsThatKeepWal) {
     db.exec("SELECT pg_create_physical_replication_slot('gone', true)");
     EXPECT_EQ(row("replication_slots", "subject, status, unit, warning_at, critical_at, remedy"),
               "gone|ok|bytes|1073741824|10737418240|NULL");
+    warn_at("replication_slots", "80%");
+    EXPECT_EQ(row("replication_slots", "status, message LIKE '%has no meaning here'"), "unknown|t");
     warn_at("replication_slots", "0");
     EXPECT_EQ(row("replication_slots",
                   "status, message ~ '^physical slot gone keeps .* of WAL, not in use$', remedy"),

@@ -90,6 +90,17 @@ TEST_F(SessionGuard, LeavesASessionAloneThatIsYoungOrWentOn) {
     const auto user = role();
     auto &client = open(user, "application_name=busy", "BEGIN");
     EXPECT_EQ(db.text("SELECT pid FROM emsn.guard_choose(20, 3600)"), "NULL");
+    // nor does it shield an old one, be it a superuser's
+    auto &old = open("postgres", "application_name=old", "BEGIN");
+    ASSERT_TRUE(eventually([&] {
+        return db.value(
+                   "SELECT clock_timestamp() - state_change > interval '2 s' FROM pg_stat_activity WHERE "
+                   "application_name = 'old'") == "t";
+    }));
+    client.exec("SELECT 1");
+    EXPECT_EQ(db.text("SELECT pid FROM emsn.guard_choose(20, 2)"), std::to_string(old.pid()));
+    old.exec("ROLLBACK");
+    db.exec("DELETE FROM emsn.guard_log");
     const auto chosen = db.text("SELECT decided_at, pid, reason FROM emsn.guard_choose(20, 0)");
     const auto pid = std::to_string(client.pid());
     EXPECT_NE(chosen.find("|" + pid + "|session " + pid + " (user " + user +

@@ -12,7 +12,8 @@ const std::string kScript = EMSN_SOURCE_DIR "/scripts/emsn-publish";
 class PublishScriptTest : public PublishTest {
   protected:
     [[nodiscard]] std::vector<std::string> env(std::vector<std::string> more = {}) const {
-        more.insert(more.end(), {"EMSN_PG_SO=" EMSN_PG_SO, "EMSN_CONF=" + conf_});
+        more.insert(more.end(),
+                    {"EMSN_PG_SO=" EMSN_PG_SO, "EMSN_CONF=" + conf_, "EMSN_STATE_DIR=" + dir_.path()});
         for (const auto &word : sanitizer_env())
             more.push_back(word);
         return more;
@@ -83,6 +84,44 @@ TEST_F(PublishScriptTest, ExitCodesTellWhatToDo) {
     const auto busy = script({});
     EXPECT_EQ(busy.status, 75);
     EXPECT_NE(busy.err.find("another publisher"), std::string::npos) << busy.err;
+}
+
+TEST_F(PublishScriptTest, TheHostReportFollows) {
+    const auto reports = [&] {
+        return db.text("SELECT station FROM emsn.host_reports ORDER BY received_at");
+    };
+    configure(conninfo());
+    EXPECT_EQ(script({"--no-host-report"}).status, 0);
+    EXPECT_EQ(script({"--dry-run"}).status, 0);
+    EXPECT_EQ(reports(), "");
+    EXPECT_EQ(script({}).status, 0);
+    EXPECT_EQ(reports(), "zolder");
+    EXPECT_EQ(db.value("SELECT report #>> '{database,path}' FROM emsn.host_reports"), birds_);
+    // what else is wrong at the station is worth knowing then
+    at_station("DELETE FROM detections");
+    EXPECT_EQ(script({}).status, 1) << "the deletion guard";
+    EXPECT_EQ(reports(), "zolder\nzolder");
+    const auto lost = script({"--db", "/no/such/birds.db"});
+    EXPECT_EQ(lost.status, 1);
+    EXPECT_EQ(lost.err, "emsn-publish: source /no/such/birds.db: no such file\n");
+    EXPECT_EQ(reports(), "zolder\nzolder\nzolder");
+    {
+        Session other(conninfo());
+        other.exec("BEGIN; SELECT emsn.publish_begin('zolder', 'UTC')");
+        EXPECT_EQ(script({"--full"}).status, 75);
+    }
+    EXPECT_EQ(reports(), "zolder\nzolder\nzolder\nzolder");
+}
+
+// An older extension at the centre, say: that is no reason to publish nothing.
+TEST_F(PublishScriptTest, AHostReportThatFailsIsToldAfterThePublishing) {
+    configure(conninfo());
+    db.exec("ALTER TABLE emsn.host_reports ADD CHECK (false)");
+    const auto outcome = script({});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(nlohmann::json::parse(outcome.out)["inserted"], 1000);
+    EXPECT_NE(outcome.err.find("emsn_report_host: "), std::string::npos) << outcome.err;
+    expect_equal("published all the same");
 }
 
 TEST_F(PublishScriptTest, APasswordIsNotTakenWhereEverybodySeesIt) {

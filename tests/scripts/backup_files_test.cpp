@@ -3,6 +3,8 @@
 
 #include <csignal>
 
+#include <fstream>
+
 #include "tests/scripts/backup_support.hpp"
 
 namespace emsn::test {
@@ -63,6 +65,15 @@ TEST_F(BackupFilesTest, AnArchiveComesBackAsTheTreeWas) {
     EXPECT_EQ(files_in(dir_ / "back") + "|" + files_in(dir_ / "back/home"),
               "cache home|a\nb cache link same");
     EXPECT_EQ(files_in(dir_ / "back/cache") + "|" + files_in(dir_ / "back/home/cache"), "|c");
+    write_file(tree_ + "/home/box", "a file");
+    fs::create_directories(tree_ + "/box/below");
+    write_file(dir_ / "excludes", "box/\n");
+    const auto folders_only =
+        backup({"weekly", "--tree", tree_, "--excludes", dir_ / "excludes", "--station", "folders"});
+    EXPECT_EQ(folders_only.status, 0) << folders_only.err;
+    const auto names =
+        run({"bash", "-c", "zstd -dcq \"$1\" | tar -t | grep box | sort", "-", backup_in("folders/images")});
+    EXPECT_EQ(names.out, "./box/\n./home/box\n");
     write_file(dir_ / "excludes", "+ /home\n");
     const auto refused = backup({"weekly", "--tree", tree_, "--excludes", dir_ / "excludes"});
     EXPECT_EQ(refused.status, 1);
@@ -114,6 +125,24 @@ TEST_F(BackupFilesTest, ASourceThatIsNotGoodLeavesNothing) {
     EXPECT_EQ(outcome.status, 1);
     EXPECT_EQ(outcome.out, "");
     EXPECT_EQ(files_in(to_ + "/database"), ".emsn.lock");
+}
+
+TEST_F(BackupFilesTest, ADamagedSourceIsSetAside) {
+    const auto source = dir_ / "birds.db";
+    make_birds_db(source, 2000);
+    std::fstream(source, std::ios::in | std::ios::out | std::ios::binary).seekp(12 * 4096)
+        << std::string(4096, 'x');
+    const auto outcome = backup({"hourly", "--source", source});
+    EXPECT_EQ(outcome.status, 1);
+    expect_words(outcome, "that copy is now " + to_ + "/database/birds.db.corrupt\n");
+    EXPECT_EQ(files_in(to_ + "/database"), ".emsn.lock birds.db.corrupt");
+}
+
+TEST_F(BackupFilesTest, AnExtensionByARelativePathIsFound) {
+    make_birds_db(dir_ / "birds.db", 100);
+    auto words = env();
+    words.push_back("EMSN_SO=" + fs::relative(EMSN_SO).string());
+    EXPECT_EQ(run(argv({"hourly", "--source", dir_ / "birds.db"}), words).status, 0);
 }
 
 // The disk gives back other bytes than were written, the device fewer than it has, or cannot be read.

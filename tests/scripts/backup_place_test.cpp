@@ -50,6 +50,10 @@ TEST_F(BackupPlaceTest, WrongUseIsTwoWithAHint) {
         {{"daily", "--station", "../x"}, "a station cannot be called '../x'"},
         {{"daily", "--station", "images"}, "a station cannot be called 'images'"},
         {{"hourly"}, "needs --source DB or EMSN_SOURCE_DB"},
+        {{"daily", "--station", "x.removing"},
+         "a station cannot be called 'x.removing': its folder would be taken for a backup"},
+        {{"daily", "--station", "zolder-2024-05-01"},
+         "a station cannot be called 'zolder-2024-05-01': its folder would be taken for a backup"},
     };
     for (const auto &[args, words] : cases) {
         const auto outcome = backup(args);

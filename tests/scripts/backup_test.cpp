@@ -57,6 +57,7 @@ TEST_F(DailyTest, ATreeIsCopiedAsItIsAndItsReceiptSaysSo) {
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     EXPECT_EQ(outcome.err, "");
     const auto copy = backup_in("zolder/daily");
+    EXPECT_EQ(mode(to_ + "/zolder/daily"), 0700U) << "whose files these are must not reach them";
     EXPECT_EQ(differences(tree_, copy), "");
     struct stat st {};
     ASSERT_EQ(::stat((copy + "/home/hole").c_str(), &st), 0);
@@ -176,14 +177,15 @@ TEST_F(DailyTest, AKilledRunIsGoneOnWith) {
     EXPECT_EQ(files_in(to_ + "/daily").find("partial"), std::string::npos);
 }
 
-TEST_F(DailyTest, TermStopsAllOfItAndTheTreeStaysForTheNextRun) {
+TEST_F(DailyTest, ASignalStopsAllOfItAndTheTreeStaysForTheNextRun) {
     make_birds_db(tree_ + "/birds.db", 100);
     for (const char *program : {"rsync", "sqlite3"}) {
         const auto process =
             stopped_at(program, program == std::string("rsync") ? "*/tree/*" : "*emsn_snapshot*");
         ASSERT_TRUE(sleeper_runs());
-        process->signal(SIGTERM);
-        EXPECT_EQ(process->wait(), 128 + SIGTERM);
+        const int number = program == std::string("rsync") ? SIGTERM : SIGHUP;
+        process->signal(number);
+        EXPECT_EQ(process->wait(), 128 + number);
         EXPECT_TRUE(eventually([&] { return !sleeper_runs(); })) << program;
         EXPECT_EQ(backups(to_ + "/daily"), "");
         EXPECT_EQ(files_in(dir_ / "tmp"), "");
@@ -265,6 +267,21 @@ TEST_F(DailyTest, WhatCannotBeReadMakesItIncompleteAndWhatVanishesDoesNot) {
     EXPECT_EQ(receipt_of(copy)["verified"], false);
     EXPECT_EQ(receipt_of(copy)["verify"], "rsync: [sender] read errors: x");
     EXPECT_EQ(read_file(copy + "/x"), "x");
+}
+
+// Its disk was unmounted, say, in the last moment: the empty tree would be the newest verified backup.
+TEST_F(DailyTest, ATreeThatGoesAwayIsNoBackup) {
+    write_file(tree_ + "/x", "x");
+    instead_of("rsync", "mv $here/tree $here/gone; exec $real \"$@\"");
+    auto outcome = daily();
+    EXPECT_EQ(outcome.status, 1);
+    expect_words(outcome, tree_ + ": is no longer there; ");
+    EXPECT_EQ(backups(to_ + "/daily"), "");
+    fs::rename(dir_ / "gone", tree_);
+    instead_of("rsync", "mv $here/tree $here/gone; $real \"$@\"; status=$?; mkdir $here/tree; exit $status");
+    outcome = daily();
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(receipt_of(backup_in("daily"))["complete"], false);
 }
 
 } // namespace

@@ -191,6 +191,12 @@ TEST_F(CleanupTest, TheRulesAreOneLineOfConfiguration) {
               "emsn-cleanup: EMSN_KEEP takes --keep options only, not '--apply'\nTry: emsn-cleanup --help\n");
 }
 
+TEST_F(CleanupTest, JsonIsUtf8WhateverTheNames) {
+    write_file(backups_ / "daily/\xff-2025-01-01", "");
+    const auto plan = nlohmann::json::parse(cleanup({"--keep-last", "1", "--json", backups_.path()}).out);
+    EXPECT_EQ(plan["entries"].size(), 8U);
+}
+
 TEST_F(CleanupTest, JsonHasEveryEntryAndTheSums) {
     const auto plan = nlohmann::json::parse(cleanup({"--keep-last", "1", "--json", backups_.path()}).out);
     EXPECT_EQ(plan["dir"], backups_.path());

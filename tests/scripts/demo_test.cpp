@@ -36,7 +36,10 @@ TEST_F(DemoTest, ShowsTheMainJobAndLeavesNothing) {
                {"emsn_snapshot             10\n", "\"lost\": 0", "PermissionError: ", "\n$ du -sb daily\n",
                 "monthly_report.py) is idle in a transaction", " of 20 connections used",
                 "silent_station      | berging", "detections_today    | zolder", "never heard",
-                "terminate_idle_transactions(", "EMSN CRITICAL - "});
+                "terminate_idle_transactions(", "EMSN CRITICAL - ",
+                "\"mode\":\"days\",\"dry_run\":false,"
+                "\"inserted\":0,\"updated\":1,\"deleted\":0,",
+                "the source is empty, live rows at the centre: "});
     // ours and du's number, one line apart
     const auto ours = outcome.out.find("\"SELECT dir_size_safe('daily')\"\n");
     ASSERT_NE(ours, std::string::npos);

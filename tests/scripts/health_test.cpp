@@ -162,6 +162,28 @@ TEST_F(HealthScript, ServerAwayIsCriticalInEveryForm) {
     EXPECT_EQ(health({"--json", "--check"}, kAway).status, 2);
 }
 
+// Its host, its disk or the network stands still; or it is a standby that takes no questions.
+TEST_F(HealthScript, AServerThatDoesNotAnswerIsAwayToo) {
+    const auto with = [&](const std::string &program, const std::string &body,
+                          const std::vector<std::string> &options) {
+        write_file(scratch_ / program, "#!/bin/bash\n" + body + "\n");
+        run({"chmod", "+x", scratch_ / program});
+        return health(options, PgCluster::shared().conninfo(database()),
+                      "PATH=" + scratch_.path() + ":/usr/bin:/bin");
+    };
+    const std::string stuck = R"([[ $* == "-k 5 45 psql "* ]] && exit 124)";
+    EXPECT_EQ(with("timeout", stuck, {}).status, 75);
+    const auto told = with("timeout", stuck, {"--nagios"});
+    EXPECT_EQ(told.status, 2);
+    EXPECT_EQ(told.out, "EMSN CRITICAL - the server did not answer within 45 s\n");
+    run({"rm", scratch_ / "timeout"});
+    const std::string standby =
+        "echo 'psql: error: connection to server failed: FATAL:  the database system is not "
+        "accepting connections' >&2; exit 2";
+    EXPECT_EQ(with("psql", standby, {}).status, 75);
+    EXPECT_EQ(with("psql", standby, {"--nagios"}).status, 2);
+}
+
 // Somebody must change something: waiting does not help.
 TEST_F(HealthScript, AServerThatAnswersNoIsNotAway) {
     const std::string here = PgCluster::shared().conninfo(database());

@@ -19,13 +19,20 @@ class MirrorTest : public ::testing::Test {
     Outcome mirror(const std::vector<std::string> &args, std::vector<std::string> env = {}) {
         std::vector<std::string> argv{kMirror};
         argv.insert(argv.end(), args.begin(), args.end());
-        env.insert(env.end(), {"EMSN_SO=" EMSN_SO, "EMSN_CONF=" + conf_});
+        env.insert(env.end(), {"EMSN_SO=" EMSN_SO, "EMSN_CONF=" + conf_, "EMSN_STATE_DIR=" + state_});
         for (const auto &word : sanitizer_env())
             env.push_back(word);
         return run(argv, env);
     }
 
+    // what is remembered of the last run
+    [[nodiscard]] nlohmann::json state() const {
+        return nlohmann::json::parse(read_file(state_ + "/mirror.json"));
+    }
+
     TempDir dir_;
+    const TempDir state_dir_;
+    const std::string state_ = state_dir_ / "state";
     const std::string source_ = dir_ / "birds.db";
     const std::string mirror_ = dir_ / "mirror.db";
     const std::string conf_ = (write_file(dir_ / "emsn.conf", ""), dir_ / "emsn.conf");
@@ -63,7 +70,7 @@ TEST_F(MirrorTest, OnlyChangesAreWrittenUnlessAskedOtherwise) {
 
 TEST_F(MirrorTest, OnATerminalABarSaysHowFarHowFastAndHowLong) {
     auto env = sanitizer_env();
-    env.insert(env.end(), {"EMSN_SO=" EMSN_SO, "EMSN_CONF=" + conf_});
+    env.insert(env.end(), {"EMSN_SO=" EMSN_SO, "EMSN_CONF=" + conf_, "EMSN_STATE_DIR=" + state_});
     const auto pages = SqliteDb(source_)("PRAGMA page_count");
     const auto outcome =
         run({"script", "-qec", kMirror + " --no-require-mount " + source_ + " " + mirror_, "/dev/null"}, env);
@@ -132,7 +139,7 @@ TEST_F(MirrorTest, TermEndsItCleanly) {
     SqliteDb writer(source_);
     writer("BEGIN EXCLUSIVE");
     auto env = sanitizer_env();
-    env.insert(env.end(), {"EMSN_SO=" EMSN_SO, "EMSN_CONF=" + conf_});
+    env.insert(env.end(), {"EMSN_SO=" EMSN_SO, "EMSN_CONF=" + conf_, "EMSN_STATE_DIR=" + state_});
     Process process({kMirror, "--no-require-mount", source_, mirror_}, dir_ / "log", env);
     // it has arrived where it waits for the source when it has the database open
     ASSERT_TRUE(eventually([&] {
@@ -145,6 +152,86 @@ TEST_F(MirrorTest, TermEndsItCleanly) {
     process.signal(SIGTERM);
     EXPECT_EQ(process.wait(), 128 + SIGTERM);
     EXPECT_EQ(files_in(dir_.path()), "birds.db emsn.conf log");
+    EXPECT_EQ(state()["last_error"], "ended by signal 15");
+}
+
+TEST_F(MirrorTest, WhatCameOfTheRunIsRemembered) {
+    const auto before = SqliteDb(":memory:")("SELECT strftime('%Y-%m-%dT%H:%M:%SZ')");
+    const auto report = nlohmann::json::parse(mirror({"--no-require-mount", source_, mirror_}).out);
+    const auto good = state();
+    EXPECT_EQ(good["destination"], mirror_);
+    EXPECT_GE(good["last_success"].get<std::string>(), before);
+    EXPECT_EQ(good["last_attempt"], good["last_success"]);
+    for (const char *key : {"bytes", "held_ms", "verify", "pages_written"})
+        EXPECT_EQ(good[key], report[key]) << key;
+    EXPECT_TRUE(good["last_error"].is_null());
+    EXPECT_EQ(run({"stat", "-c", "%a", state_ + "/mirror.json"}).out, "644\n");
+    EXPECT_EQ(files_in(state_), "mirror.json") << "written beside it, then renamed";
+}
+
+TEST_F(MirrorTest, AFailureKeepsWhenItLastSucceeded) {
+    EXPECT_EQ(mirror({"--no-require-mount", source_, mirror_}).status, 0);
+    const auto good = state();
+    EXPECT_EQ(mirror({"--no-require-mount", dir_ / "none.db", mirror_}).status, 1);
+    auto failed = state();
+    EXPECT_EQ(failed["last_error"], "source " + (dir_ / "none.db") + ": no such file");
+    EXPECT_EQ(failed["last_success"], good["last_success"]);
+    EXPECT_EQ(failed["bytes"], good["bytes"]);
+    {
+        SqliteDb writer(source_);
+        writer("BEGIN EXCLUSIVE");
+        EXPECT_EQ(mirror({"--no-require-mount", "--timeout", "1", source_, mirror_}).status, 75);
+    }
+    failed = state();
+    EXPECT_EQ(failed["last_error"].get<std::string>().find("emsn_snapshot: "), 0U) << failed;
+    EXPECT_NE(failed["last_error"].get<std::string>().find("waiting for a lock on the source"),
+              std::string::npos);
+    EXPECT_EQ(failed["last_success"], good["last_success"]);
+    EXPECT_EQ(mirror({"--no-require-mount", source_, dir_ / "no/other.db"}).status, 1);
+    EXPECT_TRUE(state()["last_success"].is_null()) << "another destination has never succeeded";
+    EXPECT_EQ(state()["destination"], dir_ / "no/other.db");
+    EXPECT_EQ(mirror({"--no-require-mount", source_, mirror_}).status, 0);
+    EXPECT_TRUE(state()["last_error"].is_null());
+}
+
+TEST_F(MirrorTest, ACopyBesideTheConfiguredMirrorIsNotRemembered) {
+    const std::vector<std::string> configured{"EMSN_MIRROR_DB=" + mirror_};
+    EXPECT_EQ(mirror({"--no-require-mount", source_, dir_ / "copy.db"}, configured).status, 0);
+    EXPECT_FALSE(fs::exists(state_));
+    EXPECT_EQ(mirror({"--no-require-mount", source_, mirror_}, configured).status, 0);
+    EXPECT_EQ(state()["destination"], mirror_);
+}
+
+// It is compared with EMSN_MIRROR_DB as a text.
+TEST_F(MirrorTest, TheDestinationIsRememberedAsItWasNamed) {
+    fs::create_directory(dir_ / "usb");
+    fs::create_directory_symlink(dir_ / "usb", dir_ / "link");
+    EXPECT_EQ(mirror({"--no-require-mount", source_, dir_ / "link/../link/m.db"}).status, 0);
+    EXPECT_EQ(state()["destination"], dir_ / "link/m.db");
+    EXPECT_EQ(mirror({"--no-require-mount", dir_ / "none.db", dir_ / "link/m.db"}).status, 1);
+    EXPECT_TRUE(state()["last_success"].is_string());
+}
+
+TEST_F(MirrorTest, AStateThatCannotBeWrittenIsAWarningOnly) {
+    write_file(dir_ / "file", "");
+    const auto warned =
+        run({"env", "EMSN_SO=" EMSN_SO, "EMSN_CONF=" + conf_, "EMSN_STATE_DIR=" + (dir_ / "file/below"),
+             kMirror, "--no-require-mount", source_, mirror_},
+            sanitizer_env());
+    EXPECT_EQ(warned.status, 0);
+    EXPECT_EQ(warned.err,
+              "emsn-mirror: warning: what came of this run is not remembered: no folder to write to: " +
+                  (dir_ / "file/below") + "\n");
+    EXPECT_EQ(rows_of_good_copy(mirror_), 1000);
+}
+
+TEST_F(MirrorTest, AStateThatIsNoJsonIsReplaced) {
+    fs::create_directory(state_);
+    write_file(state_ + "/mirror.json", "half of a fi");
+    EXPECT_EQ(mirror({"--no-require-mount", dir_ / "none.db", mirror_}).status, 1);
+    EXPECT_TRUE(state()["last_success"].is_null());
+    EXPECT_EQ(mirror({"--no-require-mount", source_, mirror_}).status, 0);
+    EXPECT_TRUE(state()["last_success"].is_string());
 }
 
 } // namespace

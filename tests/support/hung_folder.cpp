@@ -55,6 +55,12 @@ ssize_t getdents64(int fd, void *to, size_t room) {
     return real(fd, to, room);
 }
 
+DIR *fdopendir(int fd) {
+    static const auto real = next<DIR *(*)(int)>("fdopendir");
+    wait_in(fd);
+    return real(fd);
+}
+
 int lstat(const char *path, struct stat *to) {
     static const auto real = next<int (*)(const char *, struct stat *)>("lstat");
     wait_in(path);

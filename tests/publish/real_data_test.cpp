@@ -4,8 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "tests/sqlite/support.hpp"
-#include "tests/support/pg_cluster.hpp"
+#include "tests/publish/support.hpp"
 
 namespace emsn::test {
 namespace {
@@ -53,13 +52,7 @@ class RealDataTest : public PgTest {
 
     void to_centre() {
         db.exec("SELECT emsn.create_detections('public.bird_detections')");
-        const auto outcome =
-            run({"bash", "-c",
-                 "set -o pipefail; sqlite3 -readonly -csv \"$1\" 'SELECT * FROM detections' | "
-                 "psql -X -q -h \"$2\" -U postgres -d \"$3\" -v station=zolder -f \"$4\"",
-                 "bash", mirror_, PgCluster::shared().socket_dir(), database(),
-                 EMSN_SOURCE_DIR "/sql/load_station.sql"});
-        ASSERT_EQ(outcome.status, 0) << outcome.err;
+        publish_file(mirror_, PgCluster::shared().conninfo(database()), "zolder", R"({"time_zone": "UTC"})");
     }
 
     TempDir dir_;
