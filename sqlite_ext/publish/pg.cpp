@@ -108,6 +108,7 @@ Result Connection::finish() {
 
 void Connection::send(const char *sql, const std::vector<std::string> &parameters) {
     std::vector<const char *> values;
+    values.reserve(parameters.size());
     for (const auto &parameter : parameters)
         values.push_back(parameter.c_str());
     if (PQsendQueryParams(connection_.get(), sql, static_cast<int>(values.size()), nullptr, values.data(),

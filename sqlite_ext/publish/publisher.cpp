@@ -14,7 +14,7 @@ using sqlite::Statement;
 
 namespace {
 
-constexpr std::int64_t kSecondsBetweenComparisons = 24 * 60 * 60;
+constexpr std::int64_t kSecondsBetweenComparisons = std::int64_t{24} * 60 * 60;
 constexpr std::int64_t kSecondsBetweenSigns = 60; // of life, where nothing else is written
 constexpr int kTries = 3;                         // of reading a source that is being changed
 constexpr double kLongestHoldSeconds = 1;

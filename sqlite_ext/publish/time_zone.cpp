@@ -29,7 +29,7 @@ std::string name_in(const std::string &path) {
 
 std::string machine_time_zone(const std::string &root) {
     if (const char *zone = std::getenv("TZ"); zone != nullptr && *zone != '\0') {
-        const std::string text = *zone == ':' ? zone + 1 : zone; // tzset(3)
+        std::string text = *zone == ':' ? zone + 1 : zone; // tzset(3)
         if (!text.starts_with('/'))
             return text;
         if (auto name = name_in(text); !name.empty())

@@ -11,7 +11,7 @@ namespace {
 std::size_t character_length(std::string_view text) noexcept {
     struct Lead {
         unsigned char from, to;  // first byte
-        std::size_t length;      //
+        unsigned char length;    // of the whole character
         unsigned char low, high; // second byte
     };
     constexpr Lead kLeads[] = {
