@@ -4,7 +4,7 @@
 readonly -a kOtherTests=(apptype cdf compress csv elf encoding json tar text tokens) # of file(1), besides the magic
 readonly kLinkedTrees=3 # unchanged files are looked for in so many earlier backups: one may lack what could not be read
 
-# What the file system here cannot keep, found by trying; fills lost.
+# What the file system here cannot keep, found by trying; fills lost, and sets nanoseconds where times are kept so exactly.
 probe_file_system() {
     local probe name
     { probe=$(mktemp -d .emsn.probe.XXXXXX) && : >"$probe/a"; } || die 1 "write into $folder: failed"
@@ -16,6 +16,8 @@ probe_file_system() {
         chown 65534:65534 "$probe/a" 2>/dev/null || true
         [[ $(stat -c %u:%g "$probe/a") == 65534:65534 ]] || lost+=(owners)
     fi
+    touch -d @1234567890.123456789 -- "$probe/a"
+    [[ $(stat -c %.9Y -- "$probe/a") != *.123456789 ]] || nanoseconds=1
     mkfifo "$probe/d" 2>/dev/null || lost+=('special files')
     attribute_kept "$probe/a" user.emsn 01 || lost+=('extended attributes')
     # version 2, then tag, permissions and id of: owner, user 65534, group, mask, others
@@ -99,6 +101,8 @@ copy_tree() { # PARTIAL; sets complete
     ! lacks symlinks || options+=(--no-links)
     ! lacks permissions || options+=(--no-perms)
     ! lacks owners || options+=(--no-owner --no-group)
+    # else a change within the same second, to the same size, is none
+    ((!nanoseconds)) || options+=(--modify-window=-1)
     if ! lacks 'hard links'; then
         options+=(-H)
         while read -r earlier; do
@@ -182,7 +186,7 @@ copy_databases() { # PARTIAL
 }
 
 backup_daily() {
-    local name complete=true
+    local name complete=true nanoseconds=0
     printf -v name '%(%Y-%m-%d)T'
     stop_if_there "$name"
     probe_file_system

@@ -133,7 +133,13 @@ TEST_F(DailyTest, TheNextDayLinksWhatDidNotChange) {
     write_file(tree_ + "/changes", "one");
     ASSERT_EQ(daily().status, 0);
     const auto first = date_back("2020-01-01");
+    // in the same second, and to the same size
+    const auto before = fs::last_write_time(tree_ + "/changes");
     write_file(tree_ + "/changes", "two");
+    const auto second_end =
+        std::chrono::floor<std::chrono::seconds>(before) + std::chrono::nanoseconds(999'999'999);
+    fs::last_write_time(tree_ + "/changes",
+                        before == second_end ? before - std::chrono::nanoseconds(1) : second_end);
     SqliteDb(tree_ + "/busy.db", SQLITE_OPEN_READWRITE, false)("DELETE FROM detections WHERE rowid = 100");
     ASSERT_EQ(daily().status, 0);
     const auto second = latest();
