@@ -1,43 +1,26 @@
 // What appears when emsn is loaded: exactly what is written in registry.expected.
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <set>
-
+#include "tests/sqlite/module.hpp"
 #include "tests/sqlite/support.hpp"
 
 namespace emsn::test {
 namespace {
 
-std::set<std::string> lines_of(const std::string &text) {
-    std::istringstream in(text);
-    std::set<std::string> lines;
-    for (std::string line; std::getline(in, line);) {
-        if (!line.empty() && !line.starts_with('#'))
-            lines.insert(line);
-    }
-    return lines;
-}
+const std::string kExpected = EMSN_SOURCE_DIR "/tests/sqlite/registry.expected";
 
 TEST(Registry, LoadingAddsExactlyTheWrittenList) {
-    constexpr const char *kQuery =
-        "SELECT 'function ' || name || '/' || narg || CASE WHEN flags & 0x80000 THEN ' directonly' "
-        "WHEN flags & 0x200000 THEN ' innocuous' ELSE '' END FROM pragma_function_list "
-        "UNION ALL SELECT 'module ' || name FROM pragma_module_list WHERE name NOT LIKE 'pragma%'";
-    SqliteDb bare(":memory:", SQLITE_OPEN_READWRITE, false);
-    SqliteDb loaded(":memory:");
-    auto added = lines_of(loaded(kQuery));
-    for (const auto &line : lines_of(bare(kQuery)))
-        added.erase(line);
-    EXPECT_EQ(added, lines_of(read_file(EMSN_SOURCE_DIR "/tests/sqlite/registry.expected")));
+    EXPECT_EQ(added_by(EMSN_SO), lines_of(read_file(kExpected)));
 }
 
 TEST(Registry, EveryFunctionIsInTheDocs) {
-    const auto docs = read_file(EMSN_SOURCE_DIR "/docs/functions.md");
-    for (const auto &line : lines_of(read_file(EMSN_SOURCE_DIR "/tests/sqlite/registry.expected"))) {
-        const auto name = line.substr(line.find(' ') + 1, line.find('/') - line.find(' ') - 1);
-        EXPECT_NE(docs.find("\n## " + name), std::string::npos) << name;
-    }
+    EXPECT_EQ(missing_in_docs(lines_of(read_file(kExpected))), std::set<std::string>{});
+}
+
+TEST(Registry, AnOlderLibraryIsRefusedWithAMessage) {
+    EXPECT_EQ(refusal_of_3_39(EMSN_SO, "sqlite3_emsn_init"),
+              "emsn needs SQLite 3.40 or later, this is 3.39.4");
+    EXPECT_NE(SqliteDb(":memory:")("SELECT emsn_version()"), "") << "this one is new enough";
 }
 
 TEST(Registry, FilesAreOutOfReachOfASchema) {
@@ -64,9 +47,7 @@ TEST(Registry, VersionIsTheProjects) {
 }
 
 TEST(Registry, OnlyTheEntryPointIsExported) {
-    const auto symbols = run({"nm", "-D", "--defined-only", EMSN_SO}).out;
-    EXPECT_NE(symbols.find(" T sqlite3_emsn_init\n"), std::string::npos);
-    EXPECT_EQ(std::count(symbols.begin(), symbols.end(), '\n'), 1) << symbols;
+    EXPECT_EQ(exports_of(EMSN_SO), "T sqlite3_emsn_init\n");
 }
 
 } // namespace

@@ -16,6 +16,16 @@ namespace fs = std::filesystem;
 
 const std::string kRecorder = EMSN_SOURCE_DIR "/tests/support/recorder.py";
 
+// Under the sanitizers, which look at the code and not at luck, a quarter of them.
+constexpr int rounds(int many) {
+#ifdef EMSN_SANITIZE
+    constexpr int kShare = 4;
+#else
+    constexpr int kShare = 1;
+#endif
+    return many / kShare;
+}
+
 // A second process that commits as fast as it can.
 class Recorder {
   public:
@@ -48,7 +58,7 @@ class SnapshotLiveTest : public ::testing::Test {
 class SnapshotPrefixTest : public SnapshotLiveTest, public ::testing::WithParamInterface<const char *> {};
 
 TEST_P(SnapshotPrefixTest, EverySnapshotIsAPrefixOfWhatWasWritten) {
-    const int snapshots = long_run() ? 1000 : 200;
+    const int snapshots = long_run() ? 1000 : rounds(200);
     constexpr int kFirstRows = 500;
     make_birds_db(source_, kFirstRows, GetParam());
     Recorder recorder(source_, kFirstRows + 1, dir_ / "log");
@@ -171,7 +181,7 @@ class SnapshotKillTest : public SnapshotLiveTest, public ::testing::WithParamInt
 
 // Killed at random moments, the mirror is the old copy or the new one.
 TEST_P(SnapshotKillTest, ItLeavesTheOldOrTheNewCopy) {
-    const int kills = long_run() ? 500 : 60;
+    const int kills = long_run() ? 500 : rounds(60);
     make_birds_db(source_, 30'000);
     const std::string options = R"({"mode": ")" + std::string(GetParam()) + R"("})";
     const std::vector<std::string> command{"sqlite3", "-readonly", source_, load_command(),
