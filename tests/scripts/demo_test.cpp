@@ -70,7 +70,8 @@ TEST_F(DemoTest, YourOwnFileIsOnlyRead) {
 TEST_F(DemoTest, CtrlCClearsUp) {
     Process demo({kDemo}, dir_ / "log", {"TMPDIR=" + tmp_});
     ASSERT_TRUE(eventually([&] {
-        return fs::exists(dir_ / "log") && read_file(dir_ / "log").find("== The centre") != std::string::npos;
+        return fs::exists(dir_ / "log") &&
+               read_file(dir_ / "log").find("== Publish both") != std::string::npos;
     }));
     demo.signal(SIGINT);
     EXPECT_EQ(demo.wait(), 128 + SIGINT) << read_file(dir_ / "log");
