@@ -97,6 +97,8 @@ TEST_F(SystemdTest, TimersTellWhenTheyStartedAndWillStartSomething) {
     ASSERT_TRUE(start("often.timer"));
     ASSERT_TRUE(start("emsn-mirror.timer"));
     Systemd systemd(source());
+    for (const char *name : {"often.timer", "emsn-mirror.timer"})
+        ASSERT_TRUE(timer(systemd, name)) << name;
     ASSERT_TRUE(
         test::eventually([&] { return timer(systemd, "often.timer")->last_trigger_unix.has_value(); }));
     const auto often = timer(systemd, "often.timer");

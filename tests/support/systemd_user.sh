@@ -39,6 +39,7 @@ mkdir -p /run/systemd/system # sd_booted(3) must say yes, or systemd ends at onc
 ! mountpoint -q /sys/fs/cgroup || umount -R /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 export HOME=$dir/home XDG_RUNTIME_DIR=$dir/run DBUS_SESSION_BUS_ADDRESS=unix:path=$dir/run/bus
+export SYSTEMD_IGNORE_CHROOT=1
 unset XDG_CONFIG_HOME XDG_DATA_HOME
 cp -a "$dir/units/." "$HOME/.config/systemd/user/"
 SYSTEMD_LOG_TARGET=console /lib/systemd/systemd --user >"$dir/systemd.log" 2>&1 &
