@@ -48,7 +48,16 @@ Machine::~Machine() {
 
 Outcome Machine::run(const std::vector<std::string> &argv) const {
     // -r: in a chroot the root of that namespace is not that of the machine
-    std::vector<std::string> all{"nsenter", "-t", leader_, "-a", "-r", "-w", "--"};
+    std::vector<std::string> all{"nsenter",
+                                 "-t",
+                                 leader_,
+                                 "-a",
+                                 "-r",
+                                 "-w",
+                                 "--",
+                                 "env",
+                                 "EMSN_SO=/usr/lib/emsn/emsn.so",
+                                 "EMSN_PG_SO=/usr/lib/emsn/emsn_pg.so"};
     all.insert(all.end(), argv.begin(), argv.end());
     return test::run(all);
 }

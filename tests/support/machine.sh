@@ -35,6 +35,7 @@ for script in "$source"/scripts/emsn-*; do ln -s "/usr/share/emsn/scripts/${scri
 cp "$source"/scripts/systemd/emsn-* "$root/etc/systemd/system"
 printf '[Manager]\nDefaultEnvironment=EMSN_SO=/usr/lib/emsn/emsn.so EMSN_PG_SO=/usr/lib/emsn/emsn_pg.so\n' \
     >"$root/etc/systemd/system.conf.d/emsn.conf"
+echo emsn-machine >"$root/etc/hostname"
 [[ ! -d $dir/etc ]] || cp -a "$dir/etc/." "$root/etc"
 
 status=0
