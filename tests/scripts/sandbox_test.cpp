@@ -146,5 +146,31 @@ TEST_F(Sandbox, AMirrorThatBelongsToTheRecordersUserNeedsNoRoot) {
     EXPECT_EQ(start(), 0) << said();
 }
 
+TEST_F(Sandbox, BackupsKeepWhatASystemNeeds) {
+    machine_->sh(R"sh(
+        mkdir -p /srv/tree /mnt/usb/backups
+        mknod /srv/tree/null c 1 3
+        cp /bin/true /srv/tree/ping && chown daemon:tty /srv/tree/ping && chmod 6755 /srv/tree/ping
+        setfattr -n user.note -v kept /srv/tree/ping
+        sqlite3 /srv/tree/birds.db 'CREATE TABLE t(a)'
+        head -c 100000 /dev/urandom >/mnt/usb/card
+        { echo EMSN_BACKUP_DIR=/mnt/usb/backups; echo EMSN_BACKUP_TREE=/srv/tree; echo EMSN_BACKUP_DEVICE=/mnt/usb/card; } \
+            >>/etc/emsn/emsn.conf
+        mkdir -p /etc/systemd/system/emsn-backup@.service.d
+        cp /etc/systemd/system/emsn-mirror.service.d/paths.conf /etc/systemd/system/emsn-backup@.service.d
+        systemctl daemon-reload)sh");
+    for (const char *kind : {"daily", "weekly", "hourly"})
+        EXPECT_EQ(start(std::string("emsn-backup@") + kind), 0)
+            << machine_->journal_of(std::string("emsn-backup@") + kind);
+    EXPECT_EQ(machine_->sh("cd /mnt/usb/backups/zolder; jq -s 'map(.verified)' -c */*.emsn.json"),
+              "[true,true,true]\n");
+    EXPECT_EQ(machine_->sh("cd /mnt/usb/backups/zolder/daily/20*-*/; stat -c '%n %A %U %G' null ping; "
+                           "getfattr --only-values -n user.note ping"),
+              "null crw-r--r-- root root\nping -rwsr-sr-x daemon tty\nkept");
+    EXPECT_EQ(
+        machine_->sh("zstd -dcq /mnt/usb/backups/zolder/images/*.zst | cmp - /mnt/usb/card && echo equal"),
+        "equal\n");
+}
+
 } // namespace
 } // namespace emsn::test
