@@ -24,12 +24,12 @@ const std::map<std::string, std::string> kStation{
                        "EMSN_PG=host=127.0.0.1 port=5499 user=zolder dbname=postgres\n"},
     {"systemd/system/emsn-.service.d/fast.conf",
      "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=100ms\n"
-     "Environment=EMSN_RETRY_TRIES=3 EMSN_RETRY_WAIT=0.1 PGCONNECT_TIMEOUT=2\n"
+     "Environment=EMSN_RETRY_TRIES=2 EMSN_RETRY_WAIT=0.1 PGCONNECT_TIMEOUT=2\n"
      "ReadWritePaths=-/mnt/usb\n"},
     {"systemd/system/emsn-publish.service.d/test.conf",
-     "[Service]\nExecStart=\nExecStart=/usr/bin/emsn-retry /usr/bin/emsn-publish --timeout 2\n"},
+     "[Service]\nExecStart=\nExecStart=/usr/bin/emsn-retry /usr/bin/emsn-publish --timeout 1\n"},
     {"systemd/system/emsn-.timer.d/fast.conf",
-     "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/3\nRandomizedDelaySec=0\nAccuracySec=50ms\n"},
+     "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/4\nRandomizedDelaySec=0\nAccuracySec=50ms\n"},
     {"systemd/system/emsn-alert@.service.d/test.conf", "[Service]\nReadWritePaths=/var/mail\n"},
 };
 
