@@ -2,8 +2,6 @@
 // Needs root. Programs run inside as if typed there.
 #pragma once
 
-#include <sys/types.h>
-
 #include <map>
 #include <string>
 #include <vector>
@@ -31,6 +29,8 @@ class Machine {
     [[nodiscard]] std::string state_of(const std::string &unit) const;
 
   private:
+    void end();
+
     TempDir dir_;
     Process process_;
     std::string leader_;
