@@ -117,10 +117,7 @@ TEST_F(Sandbox, WhatIsNotNamedCannotBeWrittenTo) {
 TEST_F(Sandbox, AStickThatIsAwayIsTriedAgainAndThenReported) {
     machine_->sh(
         "umount /mnt/usb; : >/run/mail; printf '#!/bin/sh\\ncat >>/run/mail\\n' >/usr/sbin/sendmail; "
-        "chmod +x /usr/sbin/sendmail; mkdir -p /etc/systemd/system/emsn-alert@.service.d; "
-        "printf '[Service]\\nReadWritePaths=/run/mail\\n' "
-        ">/etc/systemd/system/emsn-alert@.service.d/mail.conf; "
-        "systemctl daemon-reload; rm -rf /var/lib/emsn/alerts/*");
+        "chmod +x /usr/sbin/sendmail; rm -rf /var/lib/emsn/alerts/*");
     EXPECT_NE(start(), 0);
     EXPECT_TRUE(eventually([] { return machine_->state_of("emsn-mirror") == "failed"; }));
     const std::string words = said();
