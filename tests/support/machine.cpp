@@ -63,6 +63,9 @@ Outcome Machine::run(const std::vector<std::string> &argv) const {
                                  "-w",
                                  "--",
                                  "env",
+                                 "-i",
+                                 "HOME=/root",
+                                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                  "EMSN_SO=/usr/lib/emsn/emsn.so",
                                  "EMSN_PG_SO=/usr/lib/emsn/emsn_pg.so"};
     all.insert(all.end(), argv.begin(), argv.end());
