@@ -164,7 +164,7 @@ undo_one() { # KIND VALUE [MORE]
 }
 
 undo_changes() { # [KEPT-FILE]
-    local kept=${1:-} kind value more failed=0
+    local kept=${1:-} line kind value more failed=0
     local -a lines=()
     mapfile -t lines < <(tac "$kManifest")
     for line in "${lines[@]}"; do
