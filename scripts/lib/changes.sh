@@ -12,6 +12,7 @@
 # What was done is in the manifest, a line each, written before it is done: a run that is killed can be taken back, too.
 
 kBefore=$kStateDir/before # what was replaced
+kPartial=.emsn-partial # behind the name of a file that is being written
 kCronMark='#emsn-install: '
 kWants=/etc/systemd/system/timers.target.wants
 
@@ -55,7 +56,7 @@ make_folder() { # PATH MODE OWNER
 }
 
 put_file() { # PATH MODE OWNER
-    local path=$1 mode=$2 owner=$3 content part
+    local path=$1 mode=$2 owner=$3 content part=$1$kPartial
     content=$(cat && printf x)
     content=${content%x}
     if [[ -f $path ]] && printf '%s' "$content" | cmp -s - "$path"; then
@@ -74,9 +75,9 @@ put_file() { # PATH MODE OWNER
         forget file "$path"
     fi
     recorded replaced "$path" || record file "$path" "$(printf '%s' "$content" | sha256sum | cut -d ' ' -f 1)"
-    part=$(mktemp -- "${path%/*}/.emsn.XXXXXX")
-    printf '%s' "$content" >"$part"
-    chmod "$mode" "$part" && chown "$owner" "$part" && sync -- "$part" && mv -fT -- "$part" "$path"
+    rm -f -- "$part"
+    (umask 077 && printf '%s' "$content" >"$part")
+    chown "$owner" "$part" && chmod "$mode" "$part" && sync -- "$part" && mv -fT -- "$part" "$path"
 }
 
 enable_timer() { # NAME
@@ -139,6 +140,7 @@ undo_timer() { # NAME
 }
 
 undo_file() { # PATH SHA256
+    rm -f -- "$1$kPartial"
     [[ -e $1 ]] || return 0
     if [[ $(sha256sum <"$1" | cut -d ' ' -f 1) == "$2" ]]; then
         rm -f -- "$1"
@@ -151,7 +153,7 @@ undo_one() { # KIND VALUE [MORE]
     case $1 in
     folder) [[ ! -d $2 ]] || rmdir --ignore-fail-on-non-empty -- "$2" ;;
     file) undo_file "$2" "$3" ;;
-    replaced) mv -fT -- "$kBefore$2" "$2" ;;
+    replaced) rm -f -- "$2$kPartial" && mv -fT -- "$kBefore$2" "$2" ;;
     timer) undo_timer "$2" ;;
     old-link)
         [[ -L $2 ]] || { mkdir -p -- "${2%/*}" && ln -s -- "$3" "$2"; }
@@ -186,6 +188,6 @@ undo_changes() { # [KEPT-FILE]
         return 1
     fi
     # what the jobs remember of their last runs is no data; anything else in there stays
-    rm -rf -- /run/emsn "$kManifest" "$kBefore" "$kStateDir/mirror.json" "$kStateDir/alerts"
+    rm -rf -- /run/emsn "$kManifest" "$kBefore" "$kStateDir"/{mirror.json,mirror.json.??????,alerts,words}
     rmdir -- "$kStateDir" 2>/dev/null || printf 'kept: %s: %s\n' "$kStateDir" "$(find "$kStateDir" -mindepth 1 -maxdepth 1 -printf '%f ')" >&2
 }

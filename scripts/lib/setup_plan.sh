@@ -31,9 +31,12 @@ decide_source() {
     local -a found=()
     [[ -z $source ]] || return 0
     mapfile -t found < <(find_source)
-    ((${#found[@]} < 2)) || printf 'found: %s\n' "${found[@]}" >&2
+    if ((${#found[@]} == 1)); then
+        source=${found[0]}
+        return 0
+    fi
+    ((${#found[@]} == 0)) || printf 'found: %s\n' "${found[@]}" >&2
     ask source 'Which birds.db?' "${found[0]:-}"
-    [[ -n $source ]] || ((${#found[@]} != 1)) || source=${found[0]}
     [[ -n $source ]] || wrong_use "--source FILE: which birds.db? ${#found[@]} found in BirdNET-Pi's place"
 }
 
@@ -75,6 +78,9 @@ decide_jobs() {
     decide_backups
     jobs+=(health)
     settings[EMSN_STATION]=$station settings[EMSN_SOURCE_DB]=$source settings[EMSN_MIRROR_DB]=$mirror settings[EMSN_PG]=$pg
+    # the jobs that are tried read the new configuration, and no environment
+    # shellcheck disable=SC2086  # words
+    unset $EMSN_CONFIG_KEYS
     conf_group=$(id -gn "${user:-$centre_user}" 2>/dev/null || echo root)
 }
 

@@ -55,7 +55,10 @@ write_drop_ins() {
     [[ $conf_group == "$(id -gn "$centre_user")" ]] || group=("SupplementaryGroups=$conf_group")
     drop_in emsn-learn.service "User=$centre_user" "${group[@]}"
     drop_in emsn-report.service "User=$centre_user" "${group[@]}" StateDirectory= StateDirectory=emsn/reports
-    ! has_job centre || drop_in emsn-backup@centre.service "User=$centre_user" "${group[@]}"
+    # a drop-in of the same name: that of the template does not count
+    has_job centre || return 0
+    mapfile -t lines < <(may_write "$backup_dir")
+    drop_in emsn-backup@centre.service "User=$centre_user" "${group[@]}" "${lines[@]}"
 }
 
 timer_of() { # JOB

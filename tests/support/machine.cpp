@@ -11,7 +11,10 @@ namespace emsn::test {
 
 namespace {
 
-const std::string &plant(const std::string &folder, const std::map<std::string, std::string> &files) {
+const std::string &plant(const std::string &folder, const std::map<std::string, std::string> &files,
+                         Machine::Emsn emsn) {
+    if (emsn == Machine::Emsn::kAbsent)
+        write_file(folder + "/bare", "");
     for (const auto &[path, text] : files) {
         const std::string file = folder + "/etc/" + path;
         std::filesystem::create_directories(std::filesystem::path(file).parent_path());
@@ -22,8 +25,8 @@ const std::string &plant(const std::string &folder, const std::map<std::string, 
 
 } // namespace
 
-Machine::Machine(const std::map<std::string, std::string> &files)
-    : process_({"bash", EMSN_SOURCE_DIR "/tests/support/machine.sh", plant(dir_.path(), files),
+Machine::Machine(const std::map<std::string, std::string> &files, Emsn emsn)
+    : process_({"bash", EMSN_SOURCE_DIR "/tests/support/machine.sh", plant(dir_.path(), files, emsn),
                 EMSN_SOURCE_DIR, EMSN_BINARY_DIR},
                dir_ / "log") {
     const auto is_there = [&] { return ::access((dir_ / "leader").c_str(), F_OK) == 0; };

@@ -15,12 +15,15 @@ namespace emsn::test {
 
 class Machine {
   public:
+    enum class Emsn { kThere, kAbsent };
     // files: the text of each by its path below /etc.
-    explicit Machine(const std::map<std::string, std::string> &files = {});
+    explicit Machine(const std::map<std::string, std::string> &files = {}, Emsn emsn = Emsn::kThere);
     ~Machine();
     Machine(const Machine &) = delete;
     Machine &operator=(const Machine &) = delete;
 
+    // The folder that is /shared inside.
+    [[nodiscard]] const std::string &shared() const { return dir_.path(); }
     [[nodiscard]] Outcome run(const std::vector<std::string> &argv) const;
     // A script of bash; fails the test when that does not end well. Its output.
     std::string sh(const std::string &script) const; // NOLINT(modernize-use-nodiscard)
