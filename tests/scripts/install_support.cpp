@@ -72,14 +72,14 @@ Outcome InstallTest::install_station(const std::string &more) const {
     return emsn_install("--station zolder --mirror /mnt/usb/birds.db --pg service=emsn " + more);
 }
 
-std::string InstallTest::tree(bool with_usr) const {
-    return machine_.sh(std::string("usr=") + (with_usr ? "/usr" : "/usr/local") + R"sh(
+std::string InstallTest::tree() const {
+    return machine_.sh(R"sh(
         skip='-path /srv/pg -o -path /var/tmp -o -path /var/log -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/systemd/random-seed'
         skip+=' -o -path /var/lib/systemd/catalog -o -path /etc/ld.so.cache'
         # folders have no size here: that of one depends on what was in it before
         form='( -type d -printf %p\040d\040%m\040%u:%g\n -o -printf %p\040%y\040%m\040%u:%g\040%s\040%l\n )'
         find / -maxdepth 1 $form
-        find /etc $usr /var /opt /home /srv \( $skip \) -prune -o $form
+        find /etc /usr/local /var /opt /home /srv \( $skip \) -prune -o $form
         find /etc -type f -not -name ld.so.cache -exec sha256sum {} +
     )sh");
 }

@@ -22,9 +22,9 @@ class InstallTest : public ::testing::Test {
     [[nodiscard]] Outcome emsn_install(const std::string &options) const;
     // as emsn_install() of a whole station
     [[nodiscard]] Outcome install_station(const std::string &more = "") const;
-    // Every file and folder that is not the system's own busyness: type, mode, owner, size, target; of /etc
-    // its hash.
-    [[nodiscard]] std::string tree(bool with_usr = false) const;
+    // Every file and folder of /etc, /var, /home and the like that is not the system's own busyness: type,
+    // mode, owner, size, target; of /etc its hash. What is in /usr is dpkg's.
+    [[nodiscard]] std::string tree() const;
 
     Machine machine_;
 };
