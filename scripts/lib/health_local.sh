@@ -6,7 +6,7 @@
 # Each check is a statement of its own, for sqlite3 with the emsn module, and ends with a deadline: a disk that hangs, or
 # a systemd that is not there, is a row "unknown" or "ok" that says so, and hides nothing of the rest.
 
-readonly kChecks='disk_usage failed_units overdue_timers mirror_age backup_age' kCheckSeconds=20
+readonly kChecks='disk_usage failed_units overdue_timers mirror_age backup_age' kCheckSeconds=${EMSN_HEALTH_PATIENCE:-20}
 
 # Where emsn-mirror may remember its last run, as a JSON array.
 mirror_states() {

@@ -14,9 +14,10 @@ WHERE f.fs_type NOT IN ('squashfs', 'iso9660', 'udf', 'erofs', 'cramfs', 'romfs'
                         'fuse.gvfsd-fuse', 'fuse.portal')
 UNION ALL
 -- a card that wears out is made read-only by the kernel, and what records on it does no more
-SELECT json_object('check_name', 'read_only_disk', 'subject', p.station || ' ' || f.mount_point, 'status', 'critical',
+SELECT json_object('check_name', 'read_only_disk', 'subject', p.station || ' ' || f.mount_point,
+                   'value', 1, 'unit', 'disks', 'critical_at', '1',
                    'message', printf('%s (%s) is read-only', f.mount_point, f.device),
-                   'remedy', printf('See why: dmesg | grep %s; is it a disk that wears out?', replace(f.device, '/dev/', '')))
+                   'remedy', 'See why: dmesg; is it a disk that wears out?')
 FROM place AS p
 JOIN emsn_filesystems AS f
 WHERE f.read_only AND f.fs_type IN ('ext2', 'ext3', 'ext4', 'f2fs', 'btrfs', 'xfs', 'vfat', 'exfat', 'ntfs3', 'fuseblk');

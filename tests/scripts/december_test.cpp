@@ -22,14 +22,14 @@ const std::map<std::string, std::string> kStation{
                        "EMSN_BACKUP_TREE=/etc/emsn\n"
                        "EMSN_KEEP=--keep-last 3\n"
                        "EMSN_PG=host=127.0.0.1 port=5499 user=zolder dbname=postgres\n"},
-    {"systemd/system/emsn-.service.d/test.conf",
+    {"systemd/system/emsn-.service.d/fast.conf",
      "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=100ms\n"
-     "Environment=EMSN_RETRY_TRIES=3 EMSN_RETRY_WAIT=0.1 PGCONNECT_TIMEOUT=2\n"
+     "Environment=EMSN_RETRY_TRIES=2 EMSN_RETRY_WAIT=0.1 PGCONNECT_TIMEOUT=2\n"
      "ReadWritePaths=-/mnt/usb\n"},
     {"systemd/system/emsn-publish.service.d/test.conf",
-     "[Service]\nExecStart=\nExecStart=/usr/bin/emsn-retry /usr/bin/emsn-publish --timeout 2\n"},
-    {"systemd/system/emsn-.timer.d/test.conf",
-     "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/3\nRandomizedDelaySec=0\nAccuracySec=50ms\n"},
+     "[Service]\nExecStart=\nExecStart=/usr/bin/emsn-retry /usr/bin/emsn-publish --timeout 1\n"},
+    {"systemd/system/emsn-.timer.d/fast.conf",
+     "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/4\nRandomizedDelaySec=0\nAccuracySec=50ms\n"},
     {"systemd/system/emsn-alert@.service.d/test.conf", "[Service]\nReadWritePaths=/var/mail\n"},
 };
 
@@ -102,6 +102,13 @@ TEST_F(December, AllIsWellAgainWithoutAPerson) {
     ASSERT_TRUE(eventually([&] { return all_succeeded_since("/run/begun") && wrong().empty(); }))
         << wrong() << machine_.sh("journalctl --no-pager -q -o short | grep emsn");
 
+    EXPECT_EQ(
+        psql("SELECT string_agg(f ->> 'mount_point', ' ' ORDER BY f ->> 'mount_point') FROM "
+             "emsn.newest_host_reports() AS r, jsonb_array_elements(r.report -> 'filesystems') AS f WHERE "
+             "f ->> 'mount_point' IN ('/', '/mnt/usb') AND NOT (f ->> 'read_only')::boolean"),
+        "/ /mnt/usb")
+        << "in the sandbox all is read-only, on the machine it is not";
+
     machine_.sh("touch /run/away; umount /mnt/usb; ip link set lo down");
     std::set<std::string> seen;
     EXPECT_TRUE(eventually([&] {
@@ -115,7 +122,7 @@ TEST_F(December, AllIsWellAgainWithoutAPerson) {
         return wrong().find("failed_units zolder emsn-mirror.service") != std::string::npos;
     })) << wrong();
     EXPECT_EQ(psql("SELECT last_error FROM emsn.mirrors"),
-              "emsn_snapshot: destination \"/mnt/usb/mirror.db\": nothing is mounted there: its nearest "
+              "emsn_snapshot: destination '/mnt/usb/mirror.db': nothing is mounted there: its nearest "
               "mount point is / "
               "(option require_mount)");
     EXPECT_TRUE(eventually([&] {

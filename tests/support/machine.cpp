@@ -31,27 +31,43 @@ Machine::Machine(const std::map<std::string, std::string> &files, Emsn emsn)
                dir_ / "log") {
     const auto is_there = [&] { return ::access((dir_ / "leader").c_str(), F_OK) == 0; };
     eventually([&] { return is_there() || !process_.running(); });
-    if (!is_there())
+    if (!is_there()) {
+        end();
         throw std::runtime_error("start a machine: " + read_file(dir_ / "log"));
+    }
     leader_ = read_file(dir_ / "leader");
     leader_.pop_back(); // the line feed
     std::string state;
     if (!eventually([&] {
             state = run({"systemctl", "is-system-running", "--wait"}).out;
             return state == "running\n";
-        }))
+        })) {
+        end();
         throw std::runtime_error("start a machine: systemd says " + state + read_file(dir_ / "log"));
+    }
 }
 
 Machine::~Machine() {
-    if (!leader_.empty())
-        ::kill(std::stoi(leader_), SIGKILL); // the first process: all others end with it
+    end();
+}
+
+void Machine::end() {
+    process_.signal(SIGTERM);
     process_.wait();
 }
 
 Outcome Machine::run(const std::vector<std::string> &argv) const {
     // -r: in a chroot the root of that namespace is not that of the machine
-    std::vector<std::string> all{"nsenter", "-t", leader_, "-a", "-r", "-w", "--"};
+    std::vector<std::string> all{"nsenter",
+                                 "-t",
+                                 leader_,
+                                 "-a",
+                                 "-r",
+                                 "-w",
+                                 "--",
+                                 "env",
+                                 "EMSN_SO=/usr/lib/emsn/emsn.so",
+                                 "EMSN_PG_SO=/usr/lib/emsn/emsn_pg.so"};
     all.insert(all.end(), argv.begin(), argv.end());
     return test::run(all);
 }

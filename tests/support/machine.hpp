@@ -2,8 +2,6 @@
 // Needs root. Programs run inside as if typed there.
 #pragma once
 
-#include <sys/types.h>
-
 #include <map>
 #include <string>
 #include <vector>
@@ -24,7 +22,7 @@ class Machine {
 
     // The folder that is /shared inside.
     [[nodiscard]] const std::string &shared() const { return dir_.path(); }
-    [[nodiscard]] Outcome run(const std::vector<std::string> &argv) const;
+    Outcome run(const std::vector<std::string> &argv) const; // NOLINT(modernize-use-nodiscard)
     // A script of bash; fails the test when that does not end well. Its output.
     std::string sh(const std::string &script) const; // NOLINT(modernize-use-nodiscard)
     // Statements for sqlite3 in memory, with emsn loaded.
@@ -34,6 +32,8 @@ class Machine {
     [[nodiscard]] std::string state_of(const std::string &unit) const;
 
   private:
+    void end();
+
     TempDir dir_;
     Process process_;
     std::string leader_;

@@ -3,11 +3,12 @@
 # Nothing of this one is touched, and its services do not run. emsn is there as the package puts it. As root.
 #
 #   machine.sh DIR SOURCE BINARY    DIR is /shared inside; SOURCE: the checkout, BINARY: its build. DIR/leader has the
-#                                   number of that first process, as seen here, when it runs; killed, all ends
+#                                   number of that first process, as seen here, when it runs. SIGTERM ends all of it
 set -eu
 
 if [[ $1 != --in ]]; then
-    exec unshare --mount --propagation private -- bash "$0" --in "$@"
+    # ends with whoever started it
+    exec unshare --mount --propagation private -- setpriv --pdeathsig TERM bash "$0" --in "$@"
 fi
 dir=$2 source=$3 binary=$4
 root=$dir/root
@@ -38,9 +39,24 @@ printf '[Manager]\nDefaultEnvironment=EMSN_SO=/usr/lib/emsn/emsn.so EMSN_PG_SO=/
 # DIR/bare: a test brings the package itself
 [[ ! -e $dir/bare ]] || rm -rf "$root"/usr/{share,lib}/emsn "$root"/usr/bin/emsn-* "$root"/etc/emsn \
     "$root"/etc/systemd/system/emsn-* "$root"/etc/systemd/system.conf.d
+echo emsn-machine >"$root/etc/hostname"
 [[ ! -d $dir/etc ]] || cp -a "$dir/etc/." "$root/etc"
 
-status=0
+nspawn=
+end() {
+    trap '' TERM INT
+    # all of them at once, wherever they are
+    [[ ! -e $group/cgroup.kill ]] || echo 1 >"$group/cgroup.kill"
+    [[ -z $nspawn ]] || wait "$nspawn" || true
+    for ((i = 0; i < 100; i++)); do
+        find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true
+        [[ -d $group ]] || break
+        sleep .05
+    done
+}
+trap end EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
 (
     echo "$BASHPID" >"$group/cgroup.procs"
     exec systemd-nspawn --quiet --directory="$root" --boot --register=no --keep-unit --private-network --console=pipe \
@@ -48,10 +64,11 @@ status=0
         systemd.unit=basic.target systemd.show_status=no </dev/null
 ) &
 nspawn=$!
-children() { cat "/proc/$nspawn/task/$nspawn/children" 2>/dev/null; }
 # the outer child makes the inner one, and ends: what runs as process 1 of a namespace of its own is the leader
 while kill -0 "$nspawn" 2>/dev/null; do
-    for child in $(children); do
+    children=()
+    { read -ra children <"/proc/$nspawn/task/$nspawn/children"; } 2>/dev/null || true
+    for child in "${children[@]}"; do
         if grep -qE '^NSpid:\s[0-9]+\s1$' "/proc/$child/status" 2>/dev/null &&
             [[ $(readlink "/proc/$child/exe") == */systemd ]]; then
             echo "$child" >"$dir/leader.partial" && mv "$dir/leader.partial" "$dir/leader"
@@ -60,11 +77,4 @@ while kill -0 "$nspawn" 2>/dev/null; do
     done
     sleep .02
 done
-wait "$nspawn" || status=$?
-[[ ! -e $group/cgroup.kill ]] || echo 1 >"$group/cgroup.kill"
-for ((i = 0; i < 100; i++)); do
-    find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true
-    [[ -d $group ]] || break
-    sleep .05
-done
-exit "$status"
+wait "$nspawn"
