@@ -41,8 +41,8 @@ write_drop_ins() {
         drop_in emsn-mirror.service "${lines[@]}"
     fi
     if has_job publish; then
-        # whose ~/.pgpass and service file hold; it writes no state, and would take the folder's owner from the others
-        mapfile -t lines < <(printf '%s\n' "User=$user" StateDirectory= && may_write "$wal")
+        # whose ~/.pgpass and service file hold
+        mapfile -t lines < <(printf '%s\n' "User=$user" && may_write "$wal")
         drop_in emsn-publish.service "${lines[@]}"
     fi
     if [[ -n $backup_dir ]]; then
@@ -54,7 +54,7 @@ write_drop_ins() {
     # /etc/emsn/emsn.conf can be read by the user of the station, if there is one
     [[ $conf_group == "$(id -gn "$centre_user")" ]] || group=("SupplementaryGroups=$conf_group")
     drop_in emsn-learn.service "User=$centre_user" "${group[@]}"
-    drop_in emsn-report.service "User=$centre_user" "${group[@]}" StateDirectory= StateDirectory=emsn/reports
+    drop_in emsn-report.service "User=$centre_user" "${group[@]}"
     # a drop-in of the same name: that of the template does not count
     has_job centre || return 0
     mapfile -t lines < <(may_write "$backup_dir")
