@@ -26,9 +26,9 @@ const std::string &plant(const std::string &folder, const std::map<std::string, 
 } // namespace
 
 Machine::Machine(const std::map<std::string, std::string> &files, Emsn emsn)
-    : process_({"bash", EMSN_SOURCE_DIR "/tests/support/machine.sh", plant(dir_.path(), files, emsn),
-                EMSN_SOURCE_DIR, EMSN_BINARY_DIR},
-               dir_ / "log") {
+    : emsn_(emsn), process_({"bash", EMSN_SOURCE_DIR "/tests/support/machine.sh",
+                             plant(dir_.path(), files, emsn), EMSN_SOURCE_DIR, EMSN_BINARY_DIR},
+                            dir_ / "log") {
     const auto is_there = [&] { return ::access((dir_ / "leader").c_str(), F_OK) == 0; };
     eventually([&] { return is_there() || !process_.running(); });
     if (!is_there()) {
@@ -58,16 +58,10 @@ void Machine::end() {
 
 Outcome Machine::run(const std::vector<std::string> &argv) const {
     // -r: in a chroot the root of that namespace is not that of the machine
-    std::vector<std::string> all{"nsenter",
-                                 "-t",
-                                 leader_,
-                                 "-a",
-                                 "-r",
-                                 "-w",
-                                 "--",
-                                 "env",
-                                 "EMSN_SO=/usr/lib/emsn/emsn.so",
-                                 "EMSN_PG_SO=/usr/lib/emsn/emsn_pg.so"};
+    std::vector<std::string> all{"nsenter", "-t", leader_, "-a", "-r", "-w", "--"};
+    if (emsn_ == Emsn::kThere)
+        all.insert(all.end(),
+                   {"env", "EMSN_SO=/usr/lib/emsn/emsn.so", "EMSN_PG_SO=/usr/lib/emsn/emsn_pg.so"});
     all.insert(all.end(), argv.begin(), argv.end());
     return test::run(all);
 }

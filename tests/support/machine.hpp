@@ -34,6 +34,7 @@ class Machine {
   private:
     void end();
 
+    Emsn emsn_;
     TempDir dir_;
     Process process_;
     std::string leader_;
