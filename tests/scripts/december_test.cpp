@@ -42,6 +42,7 @@ class December : public ::testing::Test {
             sqlite3 /home/pi/birds.db '.read /usr/share/emsn/sql/birds_schema.sql' "INSERT INTO detections
                 VALUES (date('now', 'localtime'), time('now', 'localtime'), 'Strix aluco', 'Tawny Owl', 0.9, 52, 5, 0.7,
                         48, 1.25, 0, 'owl.wav')"
+            mkdir /mnt/usb/backups # on the card, from a day when the stick was away
             mount -t tmpfs tmpfs /mnt/usb
             mkdir /mnt/usb/backups
             printf '#!/bin/sh\ncat >>/var/mail/root\n' >/usr/sbin/sendmail

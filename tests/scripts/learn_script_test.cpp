@@ -9,12 +9,13 @@ namespace {
 class LearnScript : public PgTest {
   protected:
     LearnScript() {
-        db.exec("DROP EXTENSION emsn_health; CREATE SCHEMA IF NOT EXISTS emsn; CREATE TABLE emsn.ran (job text);"
-                "CREATE TABLE emsn.baselines (learned_at timestamptz); CREATE TABLE emsn.anomalies "
-                "(resolved_at timestamptz);"
-                "CREATE PROCEDURE emsn.run_job(job text) LANGUAGE plpgsql AS $$ BEGIN INSERT INTO emsn.ran "
-                "VALUES (job); COMMIT; "
-                "END $$");
+        db.exec(
+            "DROP EXTENSION emsn_health; CREATE SCHEMA IF NOT EXISTS emsn; CREATE TABLE emsn.ran (job text);"
+            "CREATE TABLE emsn.baselines (learned_at timestamptz); CREATE TABLE emsn.anomalies "
+            "(resolved_at timestamptz);"
+            "CREATE PROCEDURE emsn.run_job(job text) LANGUAGE plpgsql AS $$ BEGIN INSERT INTO emsn.ran "
+            "VALUES (job); COMMIT; "
+            "END $$");
     }
     Outcome learn(const std::vector<std::string> &options, const std::string &conninfo) {
         std::vector<std::string> argv{EMSN_SOURCE_DIR "/scripts/emsn-learn"};
