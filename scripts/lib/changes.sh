@@ -182,7 +182,8 @@ undo_changes() { # [KEPT-FILE]
         fi
     done
     ((!dry_run)) || return 0
-    ! booted || systemctl daemon-reload
+    # that they failed once is not to be seen for ever
+    ! booted || { systemctl daemon-reload && systemctl --quiet reset-failed 'emsn-*' 2>/dev/null; } || true
     if ((failed)); then
         printf 'what could not be undone is still in %s\n' "$kManifest" >&2
         return 1

@@ -55,11 +55,15 @@ TEST_F(Install, MakesAStationAndLeavesNothingBehind) {
     EXPECT_EQ(section(again.out, "Changes"), "");
     EXPECT_EQ(section(again.out, "Timers"), "");
 
+    // one of them is failed when they go
+    (void)machine_.run({"systemctl", "start", "emsn-backup@nonsense"});
+    EXPECT_EQ(machine_.state_of("emsn-backup@nonsense"), "failed");
     const auto undone = emsn_install("--uninstall");
     EXPECT_EQ(undone.status, 0) << undone.err;
     EXPECT_EQ(undone.err, "");
     EXPECT_EQ(difference(before, tree()), "");
     EXPECT_EQ(machine_.sh("systemctl list-units --all --no-legend 'emsn-*.timer'"), "");
+    EXPECT_EQ(machine_.sh("systemctl list-units --failed --no-legend"), "");
     EXPECT_EQ(machine_.sh("sqlite3 -readonly /mnt/usb/birds.db 'SELECT count(*) FROM detections'"), "2\n");
     EXPECT_EQ(emsn_install("--uninstall").status, 0);
 }

@@ -50,10 +50,9 @@ TEST_F(Packages, InstallUpgradeRemoveAndPurge) {
     EXPECT_EQ(machine_.sh("cat /etc/emsn/emsn.conf | grep -c EMSN_STATION=zolder"), "1\n");
     machine_.sh("dpkg --no-triggers -P emsn postgresql-15-emsn-health");
     EXPECT_EQ(difference(before, tree()), "");
-    EXPECT_EQ(
-        machine_.sh(
-            "while read -r file; do [[ -d $file || (! -e $file && ! -L $file) ]] || echo \"$file\"; done </run/files"),
-        "");
+    EXPECT_EQ(machine_.sh("while read -r file; do [[ -d $file || (! -e $file && ! -L $file) ]] || echo "
+                          "\"$file\"; done </run/files"),
+              "");
     EXPECT_EQ(machine_.sh("ls /mnt/usb"), "birds.db\n");
 }
 
