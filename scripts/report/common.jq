@@ -15,7 +15,7 @@
   # 2025-12-03 as 3 December 2025
   def date: if . == null then "–" else split("-") | "\(.[2] | ltrimstr("0")) \(text("month." + .[1])) \(.[0])" end;
   def day_month: split("-") | "\(.[2] | ltrimstr("0")) \(text("month." + .[1]))";
-  def days($first; $last): if $first[:7] == $last[:7] then "\($first[8:] | ltrimstr("0")) – \($last | day_month)"
+  def days($first; $last): if $first == $last then $first | day_month elif $first[:7] == $last[:7] then "\($first[8:] | ltrimstr("0")) – \($last | day_month)"
     else "\($first | day_month) – \($last | day_month)" end;
   # Monday is 1
   def weekday: strptime("%Y-%m-%d") | mktime | gmtime | if .[6] == 0 then 7 else .[6] end;
