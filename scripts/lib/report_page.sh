@@ -13,7 +13,10 @@ draw() { # CHART VARIABLES
     local size wide name=$1
     for size in wide narrow; do
         [[ $size == wide ]] && wide=1 || wide=0
-        gnuplot -e "data = '$folder/data'; wide = $wide; $2" "$report_folder/${name%_[0-9]*}.gp" >"$folder/raw.svg" || return
+        gnuplot -e "data = '$folder/data'; wide = $wide; $2" "$report_folder/${name%_[0-9]*}.gp" >"$folder/raw.svg" 2>"$folder/gnuplot.err" || {
+            cat "$folder/gnuplot.err" >&2
+            return 1
+        }
         # what a reader does not see goes: the prologue, names, empty groups, definitions
         sed -nE -e '/<defs>/,/<\/defs>/ d; /<\?xml|<title>Gnuplot|<desc>|xmlns:xlink/ d' \
             -e 's/<title>.*<\/title>//; s/ id=.gnuplot_[a-z0-9_]*.//g; s/^[[:space:]]+//' \
