@@ -7,12 +7,13 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    SELECT to_regclass(format('%I.weather_data', n.nspname))
+    SELECT w.oid
     INTO relation
     FROM emsn.settings AS s
     JOIN pg_class AS c ON c.oid = to_regclass(s.value)
-    JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE s.name = 'detections';
+    JOIN pg_class AS w ON w.relnamespace = c.relnamespace AND w.relname = 'weather_data' AND w.relkind IN ('r', 'p', 'f', 'v', 'm')
+    JOIN pg_roles AS o ON o.oid = w.relowner
+    WHERE s.name = 'detections' AND (w.relowner = c.relowner OR o.rolsuper);
     SELECT a.attname
     INTO moment
     FROM pg_attribute AS a

@@ -61,6 +61,17 @@ TEST_F(ReportParts, WeatherThatCannotBeReadIsSaid) {
     EXPECT_EQ(db.text(ask), "temperature|3|NULL");
 }
 
+// Nobody named it: a view of a stranger would run as whoever asks for the report.
+TEST_F(ReportParts, WeatherOfAStrangerIsNotRead) {
+    const auto stranger = role();
+    db.exec("CREATE VIEW weather_data AS SELECT date '2025-01-01' AS at, 3 AS temperature; ALTER VIEW "
+            "weather_data OWNER TO " +
+            stranger);
+    EXPECT_EQ(weather(), "");
+    db.exec("ALTER TABLE d OWNER TO " + stranger);
+    EXPECT_EQ(weather(), "temperature|3|3|3");
+}
+
 TEST_F(ReportParts, RejectedRowsAreCounted) {
     zone("a", "UTC");
     db.exec("INSERT INTO emsn.rejected_detections SELECT s, d::date, NULL, 'bad', 'raw', now() FROM (VALUES "
