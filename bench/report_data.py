@@ -38,7 +38,7 @@ def fill(server, rows):
             SELECT 'station ' || i % 2, t, t::date, t::time, 'Species ' || s, 'Name ' || s, 0.7 + i % 30 * 0.01,
                    format('Name_%s-%s-%s.mp3', s, t::date, i)
             FROM (SELECT i, floor(97 * power(random(), 2.5))::integer AS s,
-                         timestamptz '2024-12-31 23:00+00' + (i + 2 * random()) * interval '1 day' * 365 / {rows} AS t
+                         timestamptz '2024-12-31 23:00+00' + (i + 2 * random()) / {rows} * interval '365 days' AS t
                   FROM generate_series(0, {rows} - 1) AS i) AS g""",
         "VACUUM ANALYZE", "CHECKPOINT")
 

@@ -21,7 +21,7 @@ WITH RECURSIVE
            date(p.first_day, iif(p.monthly, '-1 month', '-28 days'))
     FROM period AS p
   ),
-  p AS MATERIALIZED (SELECT *, min(window_first, date(first_day, '-28 days')) AS from_day FROM spans),
+  p AS MATERIALIZED (SELECT * FROM spans),
   -- one read of the period, and one of the time before it
   hours AS MATERIALIZED (
     SELECT d.Date AS day, CAST(substr(d.Time, 1, 2) AS INTEGER) AS hour, d.Sci_Name AS species, count(*) AS detections
@@ -32,7 +32,7 @@ WITH RECURSIVE
   before AS MATERIALIZED (
     SELECT d.Date AS day, d.Sci_Name AS species, count(*) AS detections
     FROM p
-    JOIN detections AS d ON d.Date BETWEEN p.from_day AND p.previous_last
+    JOIN detections AS d ON d.Date BETWEEN p.window_first AND p.previous_last
     GROUP BY 1, 2
   ),
   days AS MATERIALIZED (SELECT day, species, sum(detections) AS detections FROM hours GROUP BY day, species),
@@ -102,7 +102,7 @@ WITH RECURSIVE
     LEFT JOIN recent AS r ON r.species = s.species
   ),
   calendar(day) AS (
-    SELECT p.from_day FROM p
+    SELECT p.window_first FROM p
     UNION ALL
     SELECT date(c.day, '+1 day') FROM calendar AS c JOIN p ON c.day < p.last_day
   ),

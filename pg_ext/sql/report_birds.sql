@@ -26,7 +26,8 @@ DECLARE
     monthly CONSTANT boolean := report_birds.kind = 'monthly';
     shown_species CONSTANT integer := 15;
     rare_up_to CONSTANT integer := 10;
-    window_first CONSTANT date := least(p.previous_first, p.first_day - 28);
+    -- a month before has 28 days at least
+    window_first CONSTANT date := CASE WHEN monthly THEN p.previous_first ELSE p.first_day - 28 END;
 BEGIN
     RETURN QUERY
     WITH known AS MATERIALIZED (

@@ -144,6 +144,7 @@ TEST_F(ReportForms, NamesCannotBecomeAnythingElse) {
     const auto html = read_file(page);
     for (const std::string wrong : {"<script", "<img", "</style><img", "\x1b", "@@style@@\n"})
         EXPECT_EQ(html.find(wrong), std::string::npos) << wrong;
+    EXPECT_NE(html.find("set output ”/tmp/x"), std::string::npos);
     const auto text = made({"monthly", "--month", "2025-03", "--format", "text"});
     EXPECT_EQ(text.find('\x1b'), std::string::npos);
     EXPECT_EQ(text.find('\t'), std::string::npos);

@@ -26,7 +26,8 @@ LOOK = """(() => {
       const marks = shown.length === 1 ? shown[0].querySelectorAll('polygon, path, text') : [];
       return {shown: shown.length, width: Math.round(box.width), height: Math.round(box.height), marks: marks.length,
               words: shown.length === 1 ? shown[0].getAttribute('aria-label') : null,
-              unpainted: [...marks].filter((e) => e.tagName !== 'path' && getComputedStyle(e).fill === 'rgb(0, 0, 0)').length,
+              unpainted: [...marks].filter((e) => e.tagName !== 'path' && getComputedStyle(e).fill === 'rgb(0, 0, 0)'
+                || /rgb/.test(e.getAttribute('fill') + e.getAttribute('stroke'))).length,
               rows: figure.querySelectorAll('details table tbody tr').length};
     }),
     overflow: document.documentElement.scrollWidth > document.documentElement.clientWidth,
