@@ -1,8 +1,9 @@
 -- A report as rows. Runs as the caller, as the views do: SELECT on the table of detections is needed. docs/reports.md says
--- of each number what it is and which SQL gives it.
+-- of each number what it is and which SQL gives it. STABLE, as all it stands on: one snapshot, so that its numbers agree while
+-- rows arrive.
 CREATE FUNCTION emsn.report(kind text, period date, station text DEFAULT NULL)
 RETURNS TABLE (section text, "position" integer, label text, value numeric, unit text, detail jsonb)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 500
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 500
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$

@@ -15,7 +15,7 @@ COMMENT ON FUNCTION emsn.report_usual(bigint[]) IS 'Median of the last 14 counts
 
 -- rare: at most 10 in the month, or in the four weeks that end with the week.
 CREATE FUNCTION emsn.report_birds(kind text, period date, station text) RETURNS SETOF emsn.report_row
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 500
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 500
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$

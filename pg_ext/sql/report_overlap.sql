@@ -1,6 +1,6 @@
 -- The overlap of a report: of one station, what it shared with the others.
 CREATE FUNCTION emsn.report_overlap(kind text, period date, station text, species text[]) RETURNS SETOF emsn.report_row
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 15
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 15
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$

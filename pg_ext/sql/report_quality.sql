@@ -1,6 +1,6 @@
 -- What of the period is not among the detections: rows that were refused, and rows that belong to no station.
 CREATE FUNCTION emsn.report_quality(kind text, period date, station text) RETURNS SETOF emsn.report_row
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$

@@ -40,7 +40,7 @@ $$;
 COMMENT ON FUNCTION emsn.disk_trends(text) IS 'Disks of the stations (or one): bytes a day by which each filled over the last 7 days, and the days until it is full at that pace; NULL: not known, or it does not fill.';
 
 CREATE FUNCTION emsn.report_system(kind text, period date, station text) RETURNS SETOF emsn.report_row
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 50
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 50
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column

@@ -35,7 +35,7 @@ COMMENT ON FUNCTION emsn.weather_plan() IS 'The table weather_data beside that o
 
 -- PARALLEL UNSAFE: an exception block is a subtransaction
 CREATE FUNCTION emsn.report_weather(kind text, period date) RETURNS SETOF emsn.report_row
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET lock_timeout = '2s'

@@ -100,6 +100,8 @@ GRANT EXECUTE ON FUNCTION
     emsn.require_days(text, date, date),
     emsn.span_sql(text),
     emsn.chosen_stations(text),
+    emsn.clock_spans(text[], date, date, text),
+    emsn.count_by_clock(date, date, text, text),
     emsn.detections_by_hour(date, date, text),
     emsn.detections_by_species(date, date, text),
     emsn.finds_species(),

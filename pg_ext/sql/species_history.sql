@@ -69,7 +69,7 @@ COMMENT ON FUNCTION emsn.species_history_sql() IS 'Query for the history of spec
 
 CREATE FUNCTION emsn.species_history(heard text[], from_day date, to_day date, only_station text DEFAULT NULL)
 RETURNS TABLE (species text, common_name text, heard_before boolean, heard_this_year boolean)
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 100
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 100
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
