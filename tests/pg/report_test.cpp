@@ -137,6 +137,10 @@ TEST_F(Report, TableMayBeOfAnyKind) {
             "'Europe/Amsterdam' AS detection_timestamp, species, common_name, confidence::real FROM bare;"
             "SELECT emsn.use_detections('seen')");
     EXPECT_EQ(db.text(rows), expected);
+    // its own time, found through an index
+    db.exec("CREATE TABLE local AS TABLE seen; CREATE INDEX ON local (station, detection_timestamp);"
+            "SELECT emsn.use_detections('local')");
+    EXPECT_EQ(db.text(rows), expected);
     db.exec(
         "SELECT emsn.create_detections('monthly', partition_by => 'month'); INSERT INTO monthly (station, "
         "detection_timestamp, species, common_name) SELECT station, detection_timestamp, species, "
