@@ -135,8 +135,8 @@ TEST_F(ReportForms, NamesCannotBecomeAnythingElse) {
         INSERT INTO d (station, detection_timestamp, species, common_name)
         SELECT E'<script>alert(1)</script>\n@@style@@\t"\'&\\', '2025-03-01'::timestamptz + n * interval '7 hours', s, c
         FROM generate_series(1, 90) AS n, (VALUES
-            ('a', '</style><img src="http://192.0.2.1/x">'), ('b', E'"; set output "/tmp/x\t'), ('c', E'@@style@@\n@@style@@'),
-            ('d', '`touch /tmp/x` $(touch /tmp/x) \n %d {/Bold x}'), ('e', E'| a | # _b_ <b>*c*</b> [d](http://192.0.2.1)'),
+            ('a', '</style><img src="http://192.0.2.1/x">'), ('b', E'"; set output "/tmp/emx\t'), ('c', E'@@style@@\n@@style@@'),
+            ('d', '`touch /tmp/emx` $(touch /tmp/emx) \n %d {/Bold x}'), ('e', E'| a | # _b_ <b>*c*</b> [d](http://192.0.2.1)'),
             ('f', E'\u0007\u001b[2J'), ('g', repeat('long ', 40)), ('h', '# comment'), ('i', 'NaN'), ('j', 'é 漢字 🐦')) AS v (s, c))");
     const std::string page = scratch_ / "report.html";
     made({"monthly", "--month", "2025-03", "--output", page});
@@ -144,7 +144,7 @@ TEST_F(ReportForms, NamesCannotBecomeAnythingElse) {
     const auto html = read_file(page);
     for (const std::string wrong : {"<script", "<img", "</style><img", "\x1b", "@@style@@\n"})
         EXPECT_EQ(html.find(wrong), std::string::npos) << wrong;
-    EXPECT_NE(html.find("set output ”/tmp/x"), std::string::npos);
+    EXPECT_NE(html.find("set output ”/tmp/emx"), std::string::npos);
     const auto text = made({"monthly", "--month", "2025-03", "--format", "text"});
     EXPECT_EQ(text.find('\x1b'), std::string::npos);
     EXPECT_EQ(text.find('\t'), std::string::npos);
@@ -152,7 +152,7 @@ TEST_F(ReportForms, NamesCannotBecomeAnythingElse) {
     EXPECT_NE(markdown.find(R"(\| a \| \# \_b\_ \<b\>\*c\*\</b\> \[d\]\(http://192.0.2.1\))"),
               std::string::npos);
     EXPECT_FALSE(std::regex_search(markdown, std::regex("[^\\\\]<"))); // each is escaped
-    EXPECT_EQ(run({"ls", "/tmp/x"}).status, 2);
+    EXPECT_EQ(run({"ls", "/tmp/emx"}).status, 2);
 }
 
 TEST_F(ReportForms, ManyStationsMakeASmallPage) {

@@ -161,6 +161,10 @@ TEST_F(ReportOptions, PendingWaitsForAServerThatIsAway) {
     EXPECT_EQ(listing("out"), "");
     EXPECT_EQ(made(words).find((scratch_ / "out") + "/monthly-2025-12-a%20b.text\n"), 0u);
     EXPECT_EQ(report({"monthly", "--pending", scratch_ / "none"}).status, 1);
+    db.exec("INSERT INTO d (station, detection_timestamp, species) VALUES ('a b', '0900-01-01', 'x')");
+    const auto out = report(words);
+    EXPECT_EQ(out.status, 1);
+    EXPECT_EQ(out.err, "emsn-report: the first detection is dated 0900-01-01\n");
 }
 
 // A server that takes connections and says nothing.
