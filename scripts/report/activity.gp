@@ -21,7 +21,7 @@ cells = data . "/activity"
 names = data . "/days"
 if (wide) {
     plot cells using 1:2:(0.46):(0.46):3 with boxxyerror lc rgb variable, \
-         names using 1:(24.2):2 with labels tc rgb "#010101", \
+         names using 1:(24.2):(days > 7 ? stringcolumn(2) : stringcolumn(3) . " " . stringcolumn(2)) with labels tc rgb "#010101", \
          for [h = 0:23:3] "+" using (0.3):(h):(sprintf("%02d:00", h)) every ::0::0 with labels right tc rgb "#010101"
 } else {
     plot cells using 2:1:(0.43):(0.44):3 with boxxyerror lc rgb variable, \

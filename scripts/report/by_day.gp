@@ -23,4 +23,4 @@ line = sprintf("%s/by_day_%d", data, number)
 plot line using 1:2 with filledcurves y1=0 lc rgb "#0a0003", \
      line using 1:3 with lines lw 2 dt 2 lc rgb "#0a0002", \
      line using 1:2 with lines lw 2.5 lc rgb "#0a0001", \
-     data . "/days" using (int($1) % step == 1 % step ? $1 : NaN):(0):2 with labels offset 0, -1.1 tc rgb "#010101"
+     data . "/days" using (int($1) % step == 1 % step ? $1 : NaN):(0):(days > 7 ? stringcolumn(2) : stringcolumn(3) . " " . stringcolumn(2)) with labels offset 0, -1.1 tc rgb "#010101"
