@@ -61,13 +61,22 @@ BEGIN
         SELECT 1, b.station, b.day, b.species, b.detections FROM before AS b WHERE b.day >= p.previous_first
         UNION ALL
         SELECT 2, y.station, y.day, y.species, y.detections FROM year_ago AS y
+    -- hundreds of stations make many counts: they are summed up before anything distinct is looked for
+    ), day_species AS MATERIALIZED (
+        SELECT s.span, s.day, s.species, sum(s.detections) AS detections
+        FROM spans AS s
+        GROUP BY s.span, s.day, s.species
+    ), station_species AS MATERIALIZED (
+        SELECT s.span, s.station, s.species, sum(s.detections) AS detections
+        FROM spans AS s
+        GROUP BY s.span, s.station, s.species
     ), by_span AS (
         SELECT s.span,
-               coalesce(sum(s.detections), 0) AS detections,
+               sum(s.detections) AS detections,
                count(DISTINCT s.species) AS species,
                count(DISTINCT s.day) AS days,
-               count(DISTINCT s.station) AS stations
-        FROM spans AS s
+               (SELECT count(DISTINCT t.station) FROM station_species AS t WHERE t.span = s.span) AS stations
+        FROM day_species AS s
         GROUP BY s.span
     ), totals AS (
         SELECT t.number, t.label, t.unit,
@@ -88,18 +97,17 @@ BEGIN
                sum(s.detections) FILTER (WHERE s.span = 0) AS detections,
                coalesce(sum(s.detections) FILTER (WHERE s.span = 1), 0) AS previous,
                coalesce(sum(s.detections) FILTER (WHERE s.span = 2), 0) AS year_ago,
-               count(DISTINCT s.day) FILTER (WHERE s.span = 0) AS days,
-               count(DISTINCT s.station) FILTER (WHERE s.span = 0) AS stations,
+               count(*) FILTER (WHERE s.span = 0) AS days,
                min(s.day) FILTER (WHERE s.span = 0) AS first_day,
                min(s.day) FILTER (WHERE s.span = 0 AND extract(year FROM s.day) > extract(year FROM p.first_day))
                    AS first_day_of_next_year
-        FROM spans AS s
+        FROM day_species AS s
         WHERE s.species IS NOT NULL
         GROUP BY s.species
         HAVING bool_or(s.span = 0)
     ), recent AS (
         SELECT r.species, sum(r.detections) AS detections
-        FROM (SELECT d.species, d.detections FROM days AS d
+        FROM (SELECT d.species, d.detections FROM day_species AS d WHERE d.span = 0
               UNION ALL
               SELECT b.species, b.detections FROM before AS b WHERE NOT monthly AND b.day > p.last_day - 28) AS r
         GROUP BY r.species
@@ -113,12 +121,17 @@ BEGIN
         LEFT JOIN emsn.species_history((SELECT array_agg(n.species) FROM species AS n), p.first_day, p.last_day, only_station)
             AS h ON h.species = s.species
         LEFT JOIN recent AS r ON r.species = s.species
-    ), station_days AS (
+    ), station_days AS MATERIALIZED (
         SELECT u.station, u.day, sum(u.detections)::bigint AS detections, count(u.species) AS species
         FROM (SELECT d.station, d.day, d.species, d.detections FROM days AS d
               UNION ALL
               SELECT b.station, b.day, b.species, b.detections FROM before AS b) AS u
         GROUP BY u.station, u.day
+    ), heard AS MATERIALIZED (
+        SELECT s.station, count(*) AS days
+        FROM station_days AS s
+        WHERE s.day >= p.first_day
+        GROUP BY s.station
     ), usual AS MATERIALIZED (
         SELECT k.station, c.day, c.day <= k.today AS is_over, coalesce(s.detections, 0) AS detections,
                coalesce(s.species, 0) AS species,
@@ -196,17 +209,18 @@ BEGIN
            jsonb_build_object('first_day', min(c.day), 'last_day', max(c.day), 'species', count(DISTINCT d.species),
                               'days_with_data', count(DISTINCT d.day))
     FROM calendar AS c
-    LEFT JOIN days AS d ON d.day = c.day
+    LEFT JOIN day_species AS d ON d.day = c.day AND d.span = 0
     GROUP BY to_char(c.day, 'IYYY-"W"IW')
     UNION ALL
     SELECT 'by_station', row_number() OVER (ORDER BY k.station COLLATE "C")::integer, k.station,
            coalesce(sum(s.detections) FILTER (WHERE s.span = 0), 0), 'detections',
-           jsonb_build_object('species', count(DISTINCT s.species) FILTER (WHERE s.span = 0),
-                              'days_with_data', count(DISTINCT s.day) FILTER (WHERE s.span = 0),
+           jsonb_build_object('species', count(s.species) FILTER (WHERE s.span = 0),
+                              'days_with_data', coalesce(max(h.days), 0),
                               'previous', coalesce(sum(s.detections) FILTER (WHERE s.span = 1), 0),
                               'year_ago', coalesce(sum(s.detections) FILTER (WHERE s.span = 2), 0))
     FROM known AS k
-    LEFT JOIN spans AS s ON s.station = k.station
+    LEFT JOIN station_species AS s ON s.station = k.station
+    LEFT JOIN heard AS h ON h.station = k.station
     WHERE only_station IS NULL
     GROUP BY k.station
     UNION ALL
@@ -221,17 +235,20 @@ BEGIN
     FROM (
         SELECT k.station, g.gaps, s.silent
         FROM known AS k
-        CROSS JOIN LATERAL (SELECT count(*) AS gaps FROM usual AS u
-                            WHERE u.station = k.station AND u.day >= p.first_day AND u.is_over AND u.detections = 0) AS g
         LEFT JOIN (
-            SELECT a.station, sum(a.days_with_data - a.days) AS silent
-            FROM (SELECT h.station, h.hour, count(DISTINCT h.day) AS days, n.days_with_data
-                  FROM hours AS h
-                  JOIN (SELECT d.station, count(DISTINCT d.day) AS days_with_data FROM days AS d GROUP BY d.station) AS n
-                      ON n.station = h.station
-                  GROUP BY h.station, h.hour, n.days_with_data) AS a
-            WHERE 2 * a.days >= a.days_with_data
-            GROUP BY a.station
+            SELECT u.station, count(*) FILTER (WHERE u.is_over AND u.detections = 0) AS gaps
+            FROM usual AS u
+            WHERE u.day >= p.first_day
+            GROUP BY u.station
+        ) AS g ON g.station = k.station
+        LEFT JOIN (
+            SELECT h.station, sum(h.days - a.days) AS silent
+            FROM (SELECT c.station, c.hour, count(*) AS days
+                  FROM (SELECT DISTINCT o.station, o.day, o.hour FROM hours AS o) AS c
+                  GROUP BY c.station, c.hour) AS a
+            JOIN heard AS h ON h.station = a.station
+            WHERE 2 * a.days >= h.days
+            GROUP BY h.station
         ) AS s ON s.station = k.station
     ) AS q
     CROSS JOIN LATERAL (VALUES (1, 'days_without_data', 'days', q.gaps::numeric),
