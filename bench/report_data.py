@@ -3,7 +3,8 @@
 
 A year of two stations, --rows in all, on a private server (fsync off): most detections at any time of day, 97 species, a
 few of which make most of the noise. The report is that of the last complete month but one, compared with the month before
-it; the overlap is counted by itself too, and on one day by the self join that defines it. Medians, warm.
+it; the overlap is counted by itself too, and on one day by the self join that defines it. Medians, warm. CPU seconds are
+those of the server process without parallel workers: they hold on a machine that does other things too.
 """
 import argparse
 import collections
@@ -64,6 +65,22 @@ def seconds_of(call):
     return time.monotonic() - begin, answer
 
 
+def cpu_of(conninfo, query):
+    """CPU seconds of the server process, the second time."""
+    import psycopg2
+    with psycopg2.connect(conninfo) as connection, connection.cursor() as cursor:
+        cursor.execute("SET max_parallel_workers_per_gather = 0")
+        cursor.execute(query)
+        before = cpu_seconds(connection.get_backend_pid())
+        cursor.execute(query)
+        return cpu_seconds(connection.get_backend_pid()) - before
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
@@ -77,19 +94,22 @@ def main():
         try:
             fill(server, options.rows)
             asked = {
-                "emsn.report('monthly')": lambda: server.psql("postgres", f"SELECT count(*) FROM emsn.report('monthly', '{FIRST}')"),
-                "emsn.detection_overlap, the month": lambda: server.psql("postgres", OVERLAP.format(FIRST, LAST)),
-                "the month's rows in Python, no overlap": lambda: in_python(server.conninfo("postgres")),
+                "emsn.report('monthly')": f"SELECT count(*) FROM emsn.report('monthly', '{FIRST}')",
+                "emsn.detection_overlap, the month": OVERLAP.format(FIRST, LAST),
+                "the month's rows in Python, no overlap": None,
             }
             head(f"**Monthly report**, {options.rows:,} rows, month {MONTH}, medians of {options.runs} runs", "what", "seconds",
-                 "answer")
-            for label, call in asked.items():
+                 "CPU seconds", "answer")
+            for label, query in asked.items():
+                conninfo = server.conninfo("postgres")
+                call = (lambda: server.psql("postgres", query)) if query else (lambda: in_python(conninfo))
                 call()
                 runs = [seconds_of(call) for _ in range(options.runs)]
-                row(label, f"{statistics.median(taken for taken, _ in runs):.2f}", str(runs[0][1]).strip())
+                cpu = f"{cpu_of(conninfo, query):.2f}" if query else "–"
+                row(label, f"{statistics.median(taken for taken, _ in runs):.2f}", cpu, str(runs[0][1]).strip())
             day = server.psql("postgres", OVERLAP.format("2025-11-11", "2025-11-11")).strip()
             taken, joined = seconds_of(lambda: server.psql("postgres", JOIN).strip())
-            row("the self join, one day", f"{taken:.2f}", f"{joined}; emsn.detection_overlap: {day}")
+            row("the self join, one day", f"{taken:.2f}", "–", f"{joined}; emsn.detection_overlap: {day}")
         finally:
             server.stop()
 

@@ -63,7 +63,7 @@ BEGIN
     -- left out: rows without a neighbour in reach, and two of one station that have nobody else in reach
     WITH pairs AS (
         SELECT n.number
-        FROM generate_series(1, cardinality(keys) - 1) AS n (number)
+        FROM (SELECT generate_series(1, cardinality(keys) - 1) AS number) AS n
         WHERE keys[n.number + 1] - keys[n.number] < key_reach
           AND ((keys[n.number + 1] # keys[n.number]) & station_mask <> 0
                OR keys[n.number + 2] - keys[n.number] < key_reach
