@@ -1,7 +1,7 @@
 -- Who may do what, in one place. PUBLIC: nothing. Naming tables and writing settings: the owner only.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA emsn FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA emsn FROM PUBLIC;
-REVOKE ALL ON TYPE emsn.health_row, emsn.publish_target, emsn.publish_counts FROM PUBLIC;
+REVOKE ALL ON TYPE emsn.health_row, emsn.report_row, emsn.publish_target, emsn.publish_counts FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA emsn TO pg_monitor, pg_read_server_files, pg_signal_backend;
 
@@ -30,7 +30,7 @@ GRANT SELECT ON
     emsn.rejected_detections,
     emsn.publishers
 TO pg_monitor;
-GRANT USAGE ON TYPE emsn.health_row TO pg_monitor;
+GRANT USAGE ON TYPE emsn.health_row, emsn.report_row TO pg_monitor;
 GRANT EXECUTE ON FUNCTION
     emsn.limits(text, text, text, text),
     emsn.is_at_or_above(numeric, text, numeric),
@@ -96,7 +96,29 @@ GRANT EXECUTE ON FUNCTION
     emsn.check_backups(),
     emsn.check_sync_lag(),
     emsn.check_rejected_detections(),
-    emsn.health_at(timestamptz)
+    emsn.health_at(timestamptz),
+    emsn.require_days(text, date, date),
+    emsn.span_sql(text),
+    emsn.chosen_stations(text),
+    emsn.clock_spans(text[], date, date, text),
+    emsn.count_by_clock(date, date, text, text),
+    emsn.detections_by_hour(date, date, text),
+    emsn.detections_by_species(date, date, text),
+    emsn.finds_species(),
+    emsn.species_history_sql(),
+    emsn.species_history(text[], date, date, text),
+    emsn.detection_overlap(date, date, text[]),
+    emsn.report_period(text, date),
+    emsn.change_percent(numeric, numeric),
+    emsn.report_overlap(text, date, text, text[]),
+    emsn.report_usual(bigint[]),
+    emsn.report_birds(text, date, text),
+    emsn.report_quality(text, date, text),
+    emsn.weather_plan(),
+    emsn.report_weather(text, date),
+    emsn.disk_trends(text),
+    emsn.report_system(text, date, text),
+    emsn.report(text, date, text)
 TO pg_monitor;
 
 -- it asks for pg_monitor too, in words, and stands on what that role may call
