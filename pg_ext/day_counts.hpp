@@ -20,8 +20,8 @@ class DayCounts {
         std::uint32_t station;
         std::int32_t day;
         std::uint32_t species;
-        std::int64_t detections = 0;
-        std::int64_t confident = 0; // those with a confidence
+        std::int32_t detections = 0;
+        std::int32_t confident = 0; // those with a confidence
         double confidence_sum = 0;
         std::int64_t first = 0;
         std::int64_t last = 0;

@@ -91,8 +91,8 @@ void put(const Counter *counter, const DayCounts::Group &group) {
     Datum values[kColumns] = {text_of(counter->counts->station_name(group)),
                               DateADTGetDatum(group.day),
                               text_of(counter->counts->species(group)),
-                              Int64GetDatum(group.detections),
-                              Int64GetDatum(group.confident),
+                              Int32GetDatum(group.detections),
+                              Int32GetDatum(group.confident),
                               Float8GetDatum(group.confidence_sum),
                               TimestampTzGetDatum(group.first),
                               TimestampTzGetDatum(group.last)};

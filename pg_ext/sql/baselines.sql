@@ -64,17 +64,21 @@ DECLARE
     least_in_month CONSTANT integer := 5;
     least_in_hour CONSTANT integer := 3;
     warm_up_days CONSTANT integer := 21;
+    w record;
     stored bigint;
 BEGIN
     DELETE FROM emsn.species_baselines;
-    WITH windows AS MATERIALIZED (
-        SELECT l.station, t.today, (t.today - lookback)::date AS first_day
-        FROM emsn.learned_stations AS l
-        CROSS JOIN LATERAL (SELECT (at AT TIME ZONE l.time_zone)::date AS today) AS t
-    ), daily AS MATERIALIZED (
+    -- the planner counts the elements of an array, and the rows of a table that nobody analyzed it does not know
+    SELECT array_agg(l.station) AS stations,
+           array_agg((t.today - lookback)::date) AS first_days,
+           array_agg(t.today) AS last_days
+    INTO w
+    FROM emsn.learned_stations AS l
+    CROSS JOIN LATERAL (SELECT (at AT TIME ZONE l.time_zone)::date AS today) AS t;
+    WITH daily AS MATERIALIZED (
         SELECT d.station, d.species, d.day, d.detections
-        FROM emsn.species_days AS d
-        JOIN windows AS w ON w.station = d.station AND d.day BETWEEN w.first_day AND w.today
+        FROM unnest(w.stations, w.first_days, w.last_days) AS n (station, first_day, last_day)
+        JOIN emsn.species_days AS d ON d.station = n.station AND d.day BETWEEN n.first_day AND n.last_day
     ), recorded AS (
         SELECT n.station IS NULL AS of_all, n.station, count(DISTINCT n.day) AS days
         FROM (SELECT d.station, d.day FROM daily AS d GROUP BY d.station, d.day) AS n
@@ -116,8 +120,8 @@ BEGIN
                sum(d.h06) AS h06, sum(d.h07) AS h07, sum(d.h08) AS h08, sum(d.h09) AS h09, sum(d.h10) AS h10, sum(d.h11) AS h11,
                sum(d.h12) AS h12, sum(d.h13) AS h13, sum(d.h14) AS h14, sum(d.h15) AS h15, sum(d.h16) AS h16, sum(d.h17) AS h17,
                sum(d.h18) AS h18, sum(d.h19) AS h19, sum(d.h20) AS h20, sum(d.h21) AS h21, sum(d.h22) AS h22, sum(d.h23) AS h23
-        FROM emsn.species_days AS d
-        JOIN windows AS w ON w.station = d.station AND d.day BETWEEN w.first_day AND w.today
+        FROM unnest(w.stations, w.first_days, w.last_days) AS n (station, first_day, last_day)
+        JOIN emsn.species_days AS d ON d.station = n.station AND d.day BETWEEN n.first_day AND n.last_day
         GROUP BY d.station, d.species, date_part('month', d.day)::integer
     ), months AS (
         SELECT grouping(m.station) = 1 AS of_all,

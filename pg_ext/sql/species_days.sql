@@ -2,11 +2,11 @@
 -- anomalies are computed from these rows, and only days that changed are read again from the table of detections.
 
 CREATE TABLE emsn.species_days (
-    station text NOT NULL,
+    station text COLLATE "C" NOT NULL,
     day date NOT NULL,
-    species text NOT NULL,
-    detections bigint NOT NULL,
-    confident bigint NOT NULL,
+    species text COLLATE "C" NOT NULL,
+    detections integer NOT NULL,
+    confident integer NOT NULL,
     confidence_sum double precision NOT NULL,
     first_at timestamptz NOT NULL,
     last_at timestamptz NOT NULL,
