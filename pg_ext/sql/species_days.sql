@@ -16,6 +16,7 @@ CREATE TABLE emsn.species_days (
     h18 integer NOT NULL, h19 integer NOT NULL, h20 integer NOT NULL, h21 integer NOT NULL, h22 integer NOT NULL, h23 integer NOT NULL,
     PRIMARY KEY (station, day, species)
 );
+CREATE INDEX ON emsn.species_days (species, day);
 COMMENT ON TABLE emsn.species_days IS 'For emsn.learn_baselines: detections of each station, day of its calendar and species, deleted ones left out; in h00 to h23 by hour of its clock. Not kept by dump and restore: it is computed again.';
 COMMENT ON COLUMN emsn.species_days.species IS 'Empty: detections without a species.';
 COMMENT ON COLUMN emsn.species_days.confident IS 'Detections with a confidence that is a finite number; their sum is confidence_sum.';
