@@ -1,6 +1,27 @@
 -- Species: out of season or hour, missing, new this year, more than ever. By the days of emsn.species_days. News lasts until
 -- the end of the day after: whoever looks once a day sees it.
 
+-- Station by station, so that each is a look into the key, whatever the planner thinks of a table that nobody analyzed.
+CREATE FUNCTION emsn.kept_days(at timestamptz, first integer, last integer) RETURNS SETOF emsn.species_days
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 200
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT l.station, (at AT TIME ZONE l.time_zone)::date AS today
+        FROM emsn.learned_stations AS l
+    LOOP
+        RETURN QUERY
+        SELECT d.*
+        FROM emsn.species_days AS d
+        WHERE d.station = one.station AND d.day BETWEEN one.today - first AND one.today - last;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION emsn.kept_days(timestamptz, integer, integer) IS 'Rows of emsn.species_days of all stations, from so many days before their today to so many.';
+
 CREATE FUNCTION emsn.unexpected_species(at timestamptz)
 RETURNS TABLE (station text, species text, common_name text, in_month bigint, in_hours bigint)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
@@ -33,9 +54,7 @@ BEGIN
                     WITH ORDINALITY AS h (detections, number)
                 WHERE NOT h.number - 1 = ANY (b.hours_active))
            ELSE 0 END
-    FROM emsn.learned_stations AS l
-    CROSS JOIN LATERAL (SELECT (at AT TIME ZONE l.time_zone)::date AS today) AS t
-    JOIN emsn.species_days AS d ON d.station = l.station AND d.day BETWEEN t.today - 1 AND t.today
+    FROM emsn.kept_days(at, 1, 0) AS d
     JOIN emsn.species_baselines AS b ON b.station IS NULL AND b.species = d.species AND b.state = 'learned';
 END
 $$;
@@ -56,12 +75,9 @@ DECLARE
     longest CONSTANT integer := 60;
 BEGIN
     RETURN QUERY
-    WITH then_days AS (
+    WITH then_days AS MATERIALIZED (
         SELECT d.station, d.species, d.day
-        FROM emsn.learned_stations AS l
-        CROSS JOIN LATERAL (SELECT (at AT TIME ZONE l.time_zone)::date AS today) AS t
-        JOIN emsn.species_days AS d ON d.station = l.station
-                                   AND d.day BETWEEN t.today - year - around AND t.today - year + around
+        FROM emsn.kept_days(at, year + around, year - around) AS d
     ), regulars AS (
         SELECT n.station, n.species, count(*)::numeric / r.days AS share
         FROM then_days AS n
@@ -109,21 +125,16 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT DISTINCT ON (d.species) d.station::text, d.species::text, date_part('year', d.day)::integer, d.first_at, l.time_zone
-    FROM emsn.learned_stations AS l
-    CROSS JOIN LATERAL (SELECT (at AT TIME ZONE l.time_zone)::date AS today) AS t
-    JOIN emsn.species_days AS d ON d.station = l.station AND d.day BETWEEN t.today - 1 AND t.today
+    FROM emsn.kept_days(at, 1, 0) AS d
+    JOIN emsn.learned_stations AS l ON l.station = d.station
     WHERE d.species <> ''
-      AND NOT EXISTS (SELECT
-                      FROM emsn.species_days AS e
-                      WHERE e.species = d.species AND e.day < t.today - 1 AND e.day >= date_trunc('year', d.day)::date)
-      AND NOT EXISTS (SELECT
-                      FROM emsn.species_days AS e
-                      WHERE e.species = d.species AND e.day < d.day AND e.day >= date_trunc('year', d.day)::date
-                        AND e.day >= t.today - 1)
       AND EXISTS (SELECT
                   FROM emsn.learned_stations AS o
-                  JOIN emsn.species_days AS e ON e.station = o.station
-                  WHERE e.day < d.day - warm_up_days)
+                  CROSS JOIN LATERAL (SELECT e.day FROM emsn.species_days AS e WHERE e.station = o.station ORDER BY e.day LIMIT 1) AS f
+                  WHERE f.day < d.day - warm_up_days)
+      AND NOT EXISTS (SELECT
+                      FROM emsn.species_days AS e
+                      WHERE e.species = d.species AND e.day >= date_trunc('year', d.day)::date AND e.day < d.day)
     ORDER BY d.species, d.first_at;
 END
 $$;
@@ -180,9 +191,7 @@ BEGIN
                d.day,
                d.detections::numeric AS detections,
                m.most::numeric AS most
-        FROM emsn.learned_stations AS l
-        CROSS JOIN LATERAL (SELECT (at AT TIME ZONE l.time_zone)::date AS today) AS t
-        JOIN emsn.species_days AS d ON d.station = l.station AND d.day BETWEEN t.today - 1 AND t.today
+        FROM emsn.kept_days(at, 1, 0) AS d
         JOIN emsn.species_baselines AS b ON b.station = d.station AND b.species = d.species AND b.state = 'learned'
         CROSS JOIN LATERAL (
             SELECT max(e.detections) AS most

@@ -99,9 +99,9 @@ BEGIN
                    coalesce(sum(d.confidence_sum) FILTER (WHERE d.day > t.today - 3), 0) AS recent_sum,
                    sum(d.confident) FILTER (WHERE d.day <= t.today - 3) AS usual_count,
                    sum(d.confidence_sum) FILTER (WHERE d.day <= t.today - 3) AS usual_sum
-            FROM emsn.learned_stations AS l
+            FROM emsn.kept_days(at, 30, 0) AS d
+            JOIN emsn.learned_stations AS l ON l.station = d.station
             CROSS JOIN LATERAL (SELECT (at AT TIME ZONE l.time_zone)::date AS today) AS t
-            JOIN emsn.species_days AS d ON d.station = l.station AND d.day BETWEEN t.today - 30 AND t.today
             GROUP BY d.station, d.species
         ) AS s
         WHERE s.usual_count >= least_of_species
