@@ -11,9 +11,12 @@ BEGIN ATOMIC
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_class AS l ON l.relnamespace = c.relnamespace
         AND l.relname = emsn.suffixed(c.relname::text, '_changes')::pg_catalog.name AND l.relkind = 'r'
-    WHERE c.oid = change_log.relation;
+    WHERE c.oid = change_log.relation
+      AND (SELECT pg_catalog.string_agg(a.attname::text, ' ' ORDER BY a.attnum)
+           FROM pg_catalog.pg_attribute AS a
+           WHERE a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped) = 'station first_at last_at';
 END;
-COMMENT ON FUNCTION emsn.change_log(oid) IS 'The table that notes the changes of another; NULL: there is none.';
+COMMENT ON FUNCTION emsn.change_log(oid) IS 'The table that notes the changes of another; NULL: there is none, or it is another one of that name.';
 
 -- Everything below the table. A note counts only if no change can have gone unnoticed: the same table, with the same
 -- partitions, triggers that nobody took off or put back (xmin), and nobody who writes beside them: logical replication
