@@ -20,8 +20,8 @@ void query_as(Oid user, const char *query, DestReceiver *receiver) {
     Oid user_before = InvalidOid;
     int security_before = 0;
     GetUserIdAndSecContext(&user_before, &security_before);
-    SetUserIdAndSecContext(user, security_before | SECURITY_LOCAL_USERID_CHANGE |
-                                     SECURITY_RESTRICTED_OPERATION);
+    SetUserIdAndSecContext(user,
+                           security_before | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
     const int settings = NewGUCNestLevel();
     static_cast<void>(set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
                                         GUC_ACTION_SAVE, true, 0, false));

@@ -25,7 +25,8 @@ Clock::time_point next_start;
 
 Job look = {.activity = "looking for due jobs", .work = find_due_job, .timeout_ms = kLookTimeoutMs};
 Job work = {.activity = "running a job", .work = run_due_job, .timeout_ms = kJobTimeoutMs};
-Job record = {.activity = "writing down a failed job", .work = record_failed_job, .timeout_ms = kLookTimeoutMs};
+Job record = {
+    .activity = "writing down a failed job", .work = record_failed_job, .timeout_ms = kLookTimeoutMs};
 
 // False: the job would be due again at once.
 bool run_one(Round *round) {

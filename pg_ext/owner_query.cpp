@@ -1,5 +1,5 @@
-// emsn.query_as_owner: rows that only the owner of the user's relation may be made to compute. Views, casts and
-// policies there are code of that owner's making.
+// emsn.query_as_owner: rows that only the owner of the user's relation may be made to compute. Views, casts
+// and policies there are code of that owner's making.
 #include "pg_ext/execute_as.hpp"
 #include "pg_ext/table_owner.hpp"
 
@@ -18,9 +18,8 @@ Datum emsn_health_query_as_owner(PG_FUNCTION_ARGS) {
     InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
     const auto *const result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
     DestReceiver *const receiver = CreateDestReceiver(DestTuplestore);
-    SetTuplestoreDestReceiverParams(receiver, result->setResult,
-                                    result->econtext->ecxt_per_query_memory, false, result->setDesc,
-                                    "query_as_owner: the query has other columns");
+    SetTuplestoreDestReceiverParams(receiver, result->setResult, result->econtext->ecxt_per_query_memory,
+                                    false, result->setDesc, "query_as_owner: the query has other columns");
     SPI_connect();
     query_as(owner, query, receiver);
     SPI_finish();

@@ -1,6 +1,7 @@
-// emsn.read_species_days: the detections of some stations, as the owner of the relation reads them, counted by
-// station, day and species while they stream by. In C++, because a hash of local days and hours of ten million
-// rows costs SQL three times the reading of them: a time zone is looked up for each row, and each hour is a group.
+// emsn.read_species_days: the detections of some stations, as the owner of the relation reads them, counted
+// by station, day and species while they stream by. In C++, because a hash of local days and hours of ten
+// million rows costs SQL three times the reading of them: a time zone is looked up for each row, and each
+// hour is a group.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -52,14 +53,16 @@ struct Counter {
     TupleDesc columns;
 };
 
-// PostgreSQL says what time it is there; the zone only, how long that holds. An abbreviation may share its name with
-// a place and mean another time: where both differ it holds for a quarter of an hour, at which clocks change.
+// PostgreSQL says what time it is there; the zone only, how long that holds. An abbreviation may share its
+// name with a place and mean another time: where both differ it holds for a quarter of an hour, at which
+// clocks change.
 void look_at_clock(Clock *clock, TimestampTz time) {
     constexpr std::int64_t kQuarter = 15 * USECS_PER_MINUTE;
     clock->from = time;
     clock->until = time - time % kQuarter + (time < 0 ? 0 : kQuarter);
     clock->offset =
-        DatumGetTimestamp(DirectFunctionCall2(timestamptz_zone, clock->name, TimestampTzGetDatum(time))) - time;
+        DatumGetTimestamp(DirectFunctionCall2(timestamptz_zone, clock->name, TimestampTzGetDatum(time))) -
+        time;
     if (clock->zone == nullptr)
         return;
     const pg_time_t seconds = timestamptz_to_time_t(time);
@@ -67,7 +70,8 @@ void look_at_clock(Clock *clock, TimestampTz time) {
     long offset = 0; // NOLINT(google-runtime-int): as pgtime.h has it
     long later = 0;  // NOLINT(google-runtime-int)
     int is_dst = 0;
-    const int found = pg_next_dst_boundary(&seconds, &offset, &is_dst, &boundary, &later, &is_dst, clock->zone);
+    const int found =
+        pg_next_dst_boundary(&seconds, &offset, &is_dst, &boundary, &later, &is_dst, clock->zone);
     if (found >= 0 && offset * USECS_PER_SEC == clock->offset)
         clock->until = found > 0 ? time_t_to_timestamptz(boundary) : DT_NOEND;
 }
@@ -142,14 +146,15 @@ bool receive(TupleTableSlot *slot, DestReceiver *self) {
     }
     if (day < clock->from_day || day >= clock->until_day)
         return true;
-    const double confidence = slot->tts_isnull[3] ? std::numeric_limits<double>::quiet_NaN() : DatumGetFloat8(slot->tts_values[3]);
-    const DayCounts::Detection detection = {
-        .species = slot->tts_isnull[1] ? std::string_view() : view(slot->tts_values[1]),
-        .day = static_cast<std::int32_t>(day),
-        .hour = static_cast<unsigned>(rest / USECS_PER_HOUR),
-        .time = time,
-        .has_confidence = std::isfinite(confidence),
-        .confidence = confidence};
+    const double confidence =
+        slot->tts_isnull[3] ? std::numeric_limits<double>::quiet_NaN() : DatumGetFloat8(slot->tts_values[3]);
+    const DayCounts::Detection detection = {.species = slot->tts_isnull[1] ? std::string_view()
+                                                                           : view(slot->tts_values[1]),
+                                            .day = static_cast<std::int32_t>(day),
+                                            .hour = static_cast<unsigned>(rest / USECS_PER_HOUR),
+                                            .time = time,
+                                            .has_confidence = std::isfinite(confidence),
+                                            .confidence = confidence};
     pg::call_core(kName, [&] { counter->counts->count(static_cast<std::uint32_t>(station), detection); });
     if (counter->counts->size() >= kMostGroups)
         put_all(counter);
@@ -158,14 +163,15 @@ bool receive(TupleTableSlot *slot, DestReceiver *self) {
 
 void nothing(DestReceiver *) {}
 
-// The elements of a one-dimensional array without NULLs; count is that of the first such array, else the same.
+// The elements of a one-dimensional array without NULLs; count is that of the first such array, else the
+// same.
 Datum *elements(Datum array, Oid type, int *count) {
     Datum *values = nullptr;
     bool *nulls = nullptr;
     int found = 0;
     const bool is_text = type == TEXTOID;
-    deconstruct_array(DatumGetArrayTypeP(array), type, is_text ? -1 : static_cast<int>(sizeof(DateADT)), !is_text,
-                      TYPALIGN_INT, &values, &nulls, &found);
+    deconstruct_array(DatumGetArrayTypeP(array), type, is_text ? -1 : static_cast<int>(sizeof(DateADT)),
+                      !is_text, TYPALIGN_INT, &values, &nulls, &found);
     for (int i = 0; i < found; ++i) {
         if (nulls[i])
             elog(ERROR, "%s: NULL in an array", kName);
@@ -199,7 +205,8 @@ Datum emsn_health_read_species_days(PG_FUNCTION_ARGS) {
     auto *const owned = pg::make_in<std::unique_ptr<DayCounts>>(CurrentMemoryContext);
     pg::call_core(kName, [&] { *owned = std::make_unique<DayCounts>(); });
     DayCounts *const counts = owned->get();
-    auto *const clocks = static_cast<Clock *>(palloc0(sizeof(Clock) * (static_cast<std::size_t>(stations) + 1)));
+    auto *const clocks =
+        static_cast<Clock *>(palloc0(sizeof(Clock) * (static_cast<std::size_t>(stations) + 1)));
     for (int i = 0; i < stations; ++i) {
         clocks[i].name = zones[i];
         clocks[i].zone = zone_named(zones[i]);

@@ -8,8 +8,8 @@ namespace emsn::pg {
 // ERROR unless the current user owns the function, whoever was granted EXECUTE on it by mistake.
 void require_owner_of(Oid function, const char *name);
 
-// Locks the relation first: whose rights count must not change before it is read. ERROR unless it is of one of the
-// kinds (RELKIND_...).
+// Locks the relation first: whose rights count must not change before it is read. ERROR unless it is of one
+// of the kinds (RELKIND_...).
 [[nodiscard]] Oid lock_and_find_owner(Oid relation, LOCKMODE lock, const char *kinds);
 
 // What can be read.

@@ -98,7 +98,8 @@ void play(Round *round) {
     if (watcher_settings.guard_min_available > 0)
         guard_slots(round);
     run_job(&forget, round);
-    if (watcher_settings.run_jobs && may_start_job_worker() && run_job(&look, round) && round->due_job != nullptr)
+    if (watcher_settings.run_jobs && may_start_job_worker() && run_job(&look, round) &&
+        round->due_job != nullptr)
         start_job_worker();
     pgstat_report_stat(true);
     pgstat_report_activity(STATE_IDLE, "waiting for the next sample");

@@ -148,7 +148,8 @@ void find_due_job(void *subject) {
     round->due_job = nullptr;
     if (!find_owner(round))
         return;
-    execute_as(round->owner, SECURITY_LOCAL_USERID_CHANGE, "SELECT min(j) FROM (SELECT j FROM emsn.due_jobs() AS j LIMIT 1) AS d");
+    execute_as(round->owner, SECURITY_LOCAL_USERID_CHANGE,
+               "SELECT min(j) FROM (SELECT j FROM emsn.due_jobs() AS j LIMIT 1) AS d");
     round->due_job = text_column(1, round->memory);
 }
 

@@ -197,14 +197,14 @@ DECLARE
     newest jsonb;
 BEGIN
     newest := (SELECT jsonb_agg(to_jsonb(n))
-               FROM (SELECT DISTINCT ON (b.species)
-                            b.species,
-                            b.station,
-                            l.time_zone,
-                            b.last_seen
+               FROM (SELECT b.species, d.station, l.time_zone, b.last_seen
                      FROM emsn.species_baselines AS b
-                     JOIN emsn.learned_stations AS l ON l.station = b.station
-                     ORDER BY b.species, b.last_seen DESC) AS n);
+                     -- the calendar of the station is at most a day off that of UTC
+                     JOIN emsn.species_days AS d ON d.species = b.species AND d.last_at = b.last_seen
+                                                AND d.day BETWEEN (b.last_seen AT TIME ZONE 'UTC')::date - 1
+                                                              AND (b.last_seen AT TIME ZONE 'UTC')::date + 1
+                     JOIN emsn.learned_stations AS l ON l.station = d.station
+                     WHERE b.station IS NULL) AS n);
     IF newest IS NULL THEN
         RETURN;
     END IF;

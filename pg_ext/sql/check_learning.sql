@@ -43,6 +43,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    named CONSTANT oid := to_regclass((SELECT s.value FROM emsn.settings AS s WHERE s.name = 'detections'));
     b record;
 BEGIN
     SELECT max(l.learned_at) AS learned_at,
@@ -58,8 +59,10 @@ BEGIN
     RETURN NEXT emsn.judge(
         'baselines', 'all stations', round(extract(epoch FROM statement_timestamp() - b.learned_at) / 86400, 1), 'days', NULL,
         false, '8', '15',
-        format('%s baselines of %s species, learned at %s; %s of %s stations still learning', b.baselines, b.species,
-               b.learned_at, b.learning, b.stations),
+        format('%s baselines of %s species, learned at %s; %s of %s stations still learning%s', b.baselines, b.species,
+               b.learned_at, b.learning, b.stations,
+               CASE WHEN (emsn.change_tracking(named)).fingerprint IS NULL
+                    THEN '; changes are not noted (emsn.track_changes): the whole lookback is read each time' END),
         'SELECT emsn.learn_baselines(); and see why it was not run: SELECT * FROM emsn.runs WHERE job = ''learn'' ORDER BY run DESC;');
 END
 $$;

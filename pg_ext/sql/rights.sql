@@ -102,6 +102,9 @@ GRANT EXECUTE ON FUNCTION
     emsn.check_baselines(),
     emsn.check_jobs(),
     emsn.last_runs(),
+    emsn.suffixed(text, text),
+    emsn.change_log(oid),
+    emsn.change_tracking(oid),
     emsn.habits_sql(text, integer),
     emsn.health_at(timestamptz)
 TO pg_monitor;

@@ -126,12 +126,13 @@ DECLARE
     -- a share of fewer is chance
     least_share CONSTANT integer := 20;
     days CONSTANT integer := 14;
-    pulse jsonb := (SELECT jsonb_agg(to_jsonb(p)) FROM emsn.station_pulse(at) AS p);
+    pulse CONSTANT jsonb := (SELECT jsonb_agg(to_jsonb(p)) FROM emsn.station_pulse(at) AS p);
+    silences emsn.anomaly[];
     newest timestamptz;
     expected_days integer;
 BEGIN
-    RETURN QUERY
-    SELECT a.kind, a.severity, a.station, a.species, a.message, a.value, a.threshold
+    SELECT array_agg(a)
+    INTO silences
     FROM jsonb_to_recordset(pulse) AS p (station text, time_zone text, last_detection timestamptz, usual_silence_hours numeric)
     CROSS JOIN LATERAL (SELECT round(extract(epoch FROM at - p.last_detection) / 3600, 1) AS silent_hours) AS h
     CROSS JOIN LATERAL emsn.as_anomaly(
@@ -139,9 +140,12 @@ BEGIN
         '100%', '200%', NULL,
         format('last detection at %s (%s); %s', to_char(p.last_detection AT TIME ZONE p.time_zone, 'YYYY-MM-DD HH24:MI'), p.time_zone,
                coalesce('usually heard again within ' || p.usual_silence_hours || ' hours',
-                        'too few days to know what is usual'))) AS a;
+                        'too few days to know what is usual'))) AS a
+    WHERE a.kind IS NOT NULL;
+    RETURN QUERY SELECT a.kind, a.severity, a.station, a.species, a.message, a.value, a.threshold FROM unnest(silences) AS a;
 
-    -- what all others hear now, beside what they hear at this time of day, says what this one is to hear
+    -- What all others hear now, beside what they hear at this time of day, says what this one is to hear. One that is silent
+    -- is told once.
     RETURN QUERY
     SELECT a.kind, a.severity, a.station, a.species, a.message, a.value, a.threshold
     FROM (
@@ -157,7 +161,8 @@ BEGIN
         'station_imbalance', 'station_imbalance', n.station, NULL, n.share / greatest(n.now_own, 1), NULL, '10', NULL, NULL,
         format('%s detection%s in 2 hours, where %s are its share of what the other stations hear', n.now_own,
                CASE WHEN n.now_own <> 1 THEN 's' END, round(n.share))) AS a
-    WHERE n.share >= least_share;
+    WHERE n.share >= least_share
+      AND NOT EXISTS (SELECT FROM unnest(silences) AS s WHERE s.station = n.station);
 
     SELECT max(p.last_detection) INTO newest FROM jsonb_to_recordset(pulse) AS p (last_detection timestamptz);
     SELECT count(*) FILTER (WHERE n.detections >= least_regular)
