@@ -14,6 +14,7 @@ CREATE TABLE emsn.anomaly_log (
 );
 CREATE UNIQUE INDEX ON emsn.anomaly_log (kind, station, species) NULLS NOT DISTINCT WHERE resolved_at IS NULL;
 COMMENT ON TABLE emsn.anomaly_log IS 'The rows of emsn.anomalies; resolved ones are kept for 2 years.';
+COMMENT ON SEQUENCE emsn.anomaly_log_anomaly_seq IS 'Numbers of emsn.anomaly_log.';
 SELECT pg_catalog.pg_extension_config_dump('emsn.anomaly_log', '');
 SELECT pg_catalog.pg_extension_config_dump('emsn.anomaly_log_anomaly_seq', '');
 

@@ -15,6 +15,7 @@ COMMENT ON TABLE emsn.runs IS 'Runs of jobs: 90 days of them, and the newest suc
 COMMENT ON COLUMN emsn.runs.subject IS 'What it was about, such as a station or a destination.';
 COMMENT ON COLUMN emsn.runs.rows IS 'What it brought: baselines learned, anomalies open, rows sent.';
 COMMENT ON COLUMN emsn.runs.result IS 'ok, or the reason why not.';
+COMMENT ON SEQUENCE emsn.runs_run_seq IS 'Numbers of emsn.runs.';
 SELECT pg_catalog.pg_extension_config_dump('emsn.runs', '');
 SELECT pg_catalog.pg_extension_config_dump('emsn.runs_run_seq', '');
 
