@@ -54,6 +54,7 @@ def way_of_today(conninfo, until):
                    " AND detection_timestamp >= (%(at)s::timestamptz::date - 365)::timestamptz"
                    " AND detection_timestamp < (%(at)s::timestamptz::date + 1)::timestamptz", {"at": until})
     rows = cursor.fetchall()
+    fetched = time.monotonic() - begin
     groups = collections.defaultdict(lambda: [0, 0.0, collections.Counter(), collections.Counter(), collections.Counter()])
     for station, at, species, _, confidence in rows:
         day = datetime.date(at.year, at.month, at.day)
@@ -70,7 +71,7 @@ def way_of_today(conninfo, until):
              for (station, species), (count, total, months, hours, days) in groups.items() if count >= 20}
     seconds = time.monotonic() - begin
     print(json.dumps({"seconds": seconds, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                      "rows": len(rows), "found": found}))
+                      "fetched": fetched, "found": found}))
 
 
 def today(server, until):
@@ -145,6 +146,7 @@ def what_learn(server, options):
     head(f"**learn_baselines**: {options.rows:,} rows, medians of {options.runs} runs", "", "first run", "a week later")
     row("learn_baselines, seconds", f"{median['first']:.2f}", f"{median['again']:.3f}")
     row("Python, seconds", f"{theirs['seconds']:.1f}", f"{theirs_later['seconds']:.1f}")
+    row("Python, fetching alone", f"{theirs['fetched']:.1f}", f"{theirs_later['fetched']:.1f}")
     row("Python / learn_baselines", f"{theirs['seconds'] / median['first']:.1f}",
         f"{theirs_later['seconds'] / median['again']:.0f}")
     row("first run / learn_baselines", "1", f"{median['first'] / median['again']:.1f}")
