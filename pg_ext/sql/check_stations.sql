@@ -22,9 +22,10 @@ DECLARE
 BEGIN
     PERFORM emsn.require_readable_detections();
     FOR s IN
-        SELECT r.station, r.time_zone, r.expected, r.detections, r.species, r.last_detection, r.future_detections,
-               r.future_until, h.usual_by_now, h.usual_silence_hours
-        FROM emsn.station_rows() AS r
+        SELECT r.station, r.time_zone, r.expected, r.detections, r.species, r.last_detection,
+               f.detections AS future_detections, f.until AS future_until, h.usual_by_now, h.usual_silence_hours
+        FROM emsn.today_rows() AS r
+        LEFT JOIN emsn.future_rows() AS f ON f.station = r.station
         LEFT JOIN emsn.habit_rows(CASE WHEN NOT exactly THEN counted_to END) AS h ON h.station = r.station
     LOOP
         result := emsn.judge(

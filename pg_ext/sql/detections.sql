@@ -1,11 +1,9 @@
 -- What the stations heard: today, on each day, and when last. Deleted rows count nowhere.
 
--- Clocks may differ by a few minutes; what lies further ahead is a wrong date.
-CREATE FUNCTION emsn.station_rows()
+CREATE FUNCTION emsn.today_rows()
 RETURNS TABLE (station text, time_zone text, expected boolean, detections bigint, species bigint,
-               first_detection timestamptz, last_detection timestamptz,
-               future_detections bigint, future_until timestamptz)
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10
+               last_detection timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
@@ -16,10 +14,7 @@ BEGIN
                k.expected,
                n.detections,
                n.species,
-               f.first_detection,
-               k.last_detection,
-               a.detections,
-               a.until
+               k.last_detection
         FROM emsn.heard_stations() AS k
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(s.detections), 0)::bigint AS detections,
@@ -33,25 +28,10 @@ BEGIN
                   AND d.detection_timestamp < ((k.today + 1)::timestamp {zone})
                 GROUP BY d.species
             ) AS s
-        ) AS n
-        LEFT JOIN LATERAL (
-            SELECT d.detection_timestamp {instant} AS first_detection
-            FROM {detections} AS d
-            WHERE d.station = k.station AND {live}
-              AND d.detection_timestamp > ''-infinity''
-            ORDER BY d.detection_timestamp
-            LIMIT 1
-        ) AS f ON true
-        CROSS JOIN LATERAL (
-            SELECT count(*) AS detections,
-                   max(d.detection_timestamp) {instant} AS until
-            FROM {detections} AS d
-            WHERE d.station = k.station AND {live}
-              AND d.detection_timestamp > {now} + interval ''10 minutes''
-        ) AS a');
+        ) AS n');
 END
 $$;
-COMMENT ON FUNCTION emsn.station_rows() IS 'Each known station: what it heard today, its first and last detection, and how many are dated more than 10 minutes ahead.';
+COMMENT ON FUNCTION emsn.today_rows() IS 'Each known station: what it heard on its own calendar day so far, and its last detection.';
 
 -- One row a station in the subquery: a reader who does not ask for usual_by_now does not pay for it.
 CREATE VIEW emsn.detections_today AS
@@ -61,7 +41,7 @@ SELECT s.station,
        s.last_detection,
        floor(extract(epoch FROM statement_timestamp() - s.last_detection) / 60)::bigint AS minutes_since_last,
        u.usual_by_now
-FROM emsn.station_rows() AS s
+FROM emsn.today_rows() AS s
 LEFT JOIN (
     SELECT h.station,
            max(h.usual_by_now) AS usual_by_now
@@ -80,6 +60,31 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION emsn.silent_hours(timestamptz) IS 'Hours since then.';
+
+CREATE FUNCTION emsn.station_rows()
+RETURNS TABLE (station text, time_zone text, first_detection timestamptz, last_detection timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE emsn.detections_sql('
+        SELECT k.station,
+               k.time_zone,
+               f.first_detection,
+               k.last_detection
+        FROM emsn.heard_stations() AS k
+        LEFT JOIN LATERAL (
+            SELECT d.detection_timestamp {instant} AS first_detection
+            FROM {detections} AS d
+            WHERE d.station = k.station AND {live}
+              AND d.detection_timestamp > ''-infinity''
+            ORDER BY d.detection_timestamp
+            LIMIT 1
+        ) AS f ON true');
+END
+$$;
+COMMENT ON FUNCTION emsn.station_rows() IS 'Each known station with its first and last detection.';
 
 CREATE VIEW emsn.stations AS
 SELECT s.station,
@@ -134,3 +139,27 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION emsn.detections_per_station(date, date) IS 'Detections of each known station on each of its own calendar days from from_day to to_day, both included; 0 where there were none.';
+
+-- Clocks may differ by a few minutes; what lies further ahead is a wrong date.
+CREATE FUNCTION emsn.future_rows()
+RETURNS TABLE (station text, detections bigint, until timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE emsn.detections_sql('
+        SELECT k.station,
+               a.detections,
+               a.until
+        FROM emsn.known_stations() AS k
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS detections,
+                   max(d.detection_timestamp) {instant} AS until
+            FROM {detections} AS d
+            WHERE d.station = k.station AND {live}
+              AND d.detection_timestamp > {now} + interval ''10 minutes''
+        ) AS a');
+END
+$$;
+COMMENT ON FUNCTION emsn.future_rows() IS 'Each known station: how many detections are dated more than 10 minutes ahead, and up to when.';
