@@ -71,6 +71,29 @@ TEST_F(Runs, ScriptsRecordTheirsWithoutARightOnTheTable) {
     EXPECT_EQ(jobs("subject, status, warning_at"), "backup centre|ok|NULL\nreport|warning|NULL");
 }
 
+// The grants that docs/operations.md gives are enough.
+TEST_F(Runs, RoleForJobsNeedsTheGrantsOfTheGuideOnly) {
+    db.exec("SELECT emsn.create_detections('d')");
+    const auto jobs = role();
+    std::string guide = read_file(std::string(EMSN_SOURCE_DIR) + "/docs/operations.md");
+    const auto from = guide.find("GRANT USAGE ON SCHEMA emsn TO jobs;");
+    ASSERT_NE(from, std::string::npos);
+    std::string grants = guide.substr(from, guide.find("```", from) - from);
+    for (auto at = grants.find("TO jobs"); at != std::string::npos; at = grants.find("TO jobs", at + 1))
+        grants.replace(at, std::string("TO jobs").size(), "TO " + jobs);
+    auto by = session(jobs);
+    EXPECT_EQ(by.fails("CALL emsn.run_job('learn')").sqlstate, "42501");
+    db.exec(grants);
+    by.exec("CALL emsn.run_job('learn')");
+    by.exec("CALL emsn.run_job('check_anomalies')");
+    EXPECT_EQ(by.value("SELECT count(*) FROM emsn.baselines"), "0");
+    EXPECT_EQ(by.fails("SELECT * FROM d").sqlstate, "42501");
+    db.exec("DROP TABLE d");
+    EXPECT_EQ(by.fails("CALL emsn.run_job('learn')").message,
+              "42P01: the table of detections public.d is not there");
+    EXPECT_EQ(runs("job, result = 'ok'"), "learn|t\ncheck_anomalies|t\nlearn|f");
+}
+
 TEST_F(Runs, AreForgottenButTheNewestSuccess) {
     ran("learn", "300 days");
     ran("learn", "200 days");
