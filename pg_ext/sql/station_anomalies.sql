@@ -120,9 +120,10 @@ AS $$
 DECLARE
     -- as long as no habit is known
     day_hours CONSTANT numeric := 24;
-    -- of 14 days: so often it was heard at this time of day, then it is expected
-    regular_days CONSTANT integer := 12;
-    least_regular CONSTANT integer := 5;
+    -- of 14 days: so often so much was heard at this time of day that it is expected; with less, a late dawn in autumn after
+    -- an owl at midnight is a centre that gets nothing
+    regular_days CONSTANT integer := 13;
+    least_regular CONSTANT integer := 10;
     -- a share of fewer is chance
     least_share CONSTANT integer := 20;
     days CONSTANT integer := 14;
