@@ -105,7 +105,10 @@ BEGIN
                      ('check_mirrors', 'mirror_age', 'all stations'),
                      ('check_backups', 'backup_age', 'all stations'),
                      ('check_sync_lag', 'sync_lag', 'all stations'),
-                     ('check_rejected_detections', 'rejected_detections', 'all stations')) AS c (function_name, check_name, subject)
+                     ('check_rejected_detections', 'rejected_detections', 'all stations'),
+                     ('check_open_anomalies', 'anomalies', 'all stations'),
+                     ('check_baselines', 'baselines', 'all stations'),
+                     ('check_jobs', 'jobs', 'all stations')) AS c (function_name, check_name, subject)
     LOOP
         BEGIN
             RETURN QUERY EXECUTE format(

@@ -1,7 +1,8 @@
 -- Who may do what, in one place. PUBLIC: nothing. Naming tables and writing settings: the owner only.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA emsn FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA emsn FROM PUBLIC;
-REVOKE ALL ON TYPE emsn.health_row, emsn.report_row, emsn.publish_target, emsn.publish_counts FROM PUBLIC;
+REVOKE ALL ON TYPE emsn.health_row, emsn.report_row, emsn.publish_target, emsn.publish_counts, emsn.anomaly FROM PUBLIC;
+REVOKE ALL ON ALL PROCEDURES IN SCHEMA emsn FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA emsn TO pg_monitor, pg_read_server_files, pg_signal_backend;
 
@@ -28,7 +29,10 @@ GRANT SELECT ON
     emsn.sync_state,
     emsn.sync_days,
     emsn.rejected_detections,
-    emsn.publishers
+    emsn.publishers,
+    emsn.runs,
+    emsn.baselines,
+    emsn.anomalies
 TO pg_monitor;
 GRANT USAGE ON TYPE emsn.health_row, emsn.report_row TO pg_monitor;
 GRANT EXECUTE ON FUNCTION
@@ -96,6 +100,14 @@ GRANT EXECUTE ON FUNCTION
     emsn.check_backups(),
     emsn.check_sync_lag(),
     emsn.check_rejected_detections(),
+    emsn.check_open_anomalies(),
+    emsn.check_baselines(),
+    emsn.check_jobs(),
+    emsn.last_runs(),
+    emsn.suffixed(text, text),
+    emsn.change_log(oid),
+    emsn.change_tracking(oid),
+    emsn.habits_sql(text, integer),
     emsn.health_at(timestamptz),
     emsn.require_days(text, date, date),
     emsn.span_sql(text),

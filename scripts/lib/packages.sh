@@ -10,8 +10,8 @@ PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libsqlite3-dev libxxhash-dev nl
 PACKAGES_RUN=(sqlite3 libpq5 python3 postgresql-15 rsync zstd jq file attr gnuplot-nox)
 PACKAGES_MACHINE=(systemd systemd-container dbus)
 PACKAGES_TEST=(libgtest-dev openssl clang clang-format clang-tidy shellcheck git btrfs-progs xfsprogs
-    exfat-fuse exfatprogs prometheus-postgres-exporter dbus-user-session curl iproute2 chromium fonts-dejavu-core
-    "${PACKAGES_MACHINE[@]}")
+    exfat-fuse exfatprogs postgresql-15-cron prometheus-postgres-exporter dbus-user-session
+    curl iproute2 chromium fonts-dejavu-core "${PACKAGES_MACHINE[@]}")
 # for packages, and to look at them
 PACKAGES_PACKAGE=(dpkg-dev file help2man lintian)
 PACKAGES_BENCH=(check-postgres pg-activity python3-psycopg2)
