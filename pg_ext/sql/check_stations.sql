@@ -18,6 +18,7 @@ DECLARE
                                WHERE t.check_name = 'detections_today' AND concat(t.warning_at, t.critical_at) LIKE '%\%%');
     silent_hours numeric;
     nameless bigint;
+    elsewhere CONSTANT text[] := emsn.stations_judged_elsewhere();
     result emsn.health_row;
 BEGIN
     PERFORM emsn.require_readable_detections();
@@ -26,6 +27,7 @@ BEGIN
                r.future_until, h.usual_by_now, h.usual_silence_hours
         FROM emsn.station_rows() AS r
         LEFT JOIN emsn.habit_rows(CASE WHEN NOT exactly THEN counted_to END) AS h ON h.station = r.station
+        WHERE r.detections IS NOT NULL AND r.station <> ALL (elsewhere) -- emsn.check_shards speaks of the others
     LOOP
         result := emsn.judge(
             'detections_today', s.station, s.detections, 'detections', s.usual_by_now, true,

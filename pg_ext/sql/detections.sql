@@ -10,6 +10,10 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 BEGIN
+    IF emsn.is_remote() THEN
+        RETURN QUERY SELECT * FROM emsn.remote_station_rows();
+        RETURN;
+    END IF;
     RETURN QUERY EXECUTE emsn.detections_sql('
         SELECT k.station,
                k.time_zone,
@@ -81,15 +85,28 @@ END
 $$;
 COMMENT ON FUNCTION emsn.silent_hours(timestamptz) IS 'Hours since then.';
 
+CREATE FUNCTION emsn.first_detections_elsewhere() RETURNS TABLE (station text, first_detection timestamptz)
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF emsn.is_remote() THEN
+        RETURN QUERY SELECT f.station, f.first_detection FROM emsn.remote_first_detections() AS f;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION emsn.first_detections_elsewhere() IS 'The first detection of each station where detections lie on other servers; else no rows.';
+
 CREATE VIEW emsn.stations AS
 SELECT s.station,
        s.time_zone,
-       s.first_detection,
+       coalesce(s.first_detection, f.first_detection) AS first_detection,
        s.last_detection,
        emsn.silent_hours(s.last_detection) AS silent_hours,
        emsn.reported_age(r.received_at, r.received_at, r.received_at) AS report_age_seconds,
        emsn.json_text(r.report -> 'emsn') AS emsn_version
 FROM emsn.station_rows() AS s
+LEFT JOIN emsn.first_detections_elsewhere() AS f ON f.station = s.station
 LEFT JOIN emsn.newest_host_reports() AS r ON r.station = s.station
 ORDER BY s.station;
 COMMENT ON VIEW emsn.stations IS 'Known stations: first and last detection, hours of silence, age of the host report. Detections dated in the future are no last detection.';
@@ -111,6 +128,12 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('detections_per_station: %s to %s is no range of days', from_day, to_day);
+    END IF;
+    IF emsn.is_remote() THEN
+        RETURN QUERY SELECT r.station, r.day, r.detections, r.species
+                     FROM emsn.remote_detections_per_station(from_day, to_day) AS r
+                     ORDER BY r.station, r.day;
+        RETURN;
     END IF;
     RETURN QUERY EXECUTE emsn.detections_sql('
         SELECT k.station,

@@ -16,6 +16,10 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 BEGIN
+    IF emsn.is_remote() THEN
+        RETURN QUERY SELECT r.station, r.usual_by_now, r.usual_silence_hours FROM emsn.remote_habit_rows(counted_to) AS r;
+        RETURN;
+    END IF;
     RETURN QUERY EXECUTE emsn.detections_sql('
         SELECT k.station,
                u.usual_by_now,

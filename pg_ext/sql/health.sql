@@ -96,6 +96,8 @@ BEGIN
                      ('check_disk_usage', 'disk_usage', 'server'),
                      ('check_detections_index', 'detections_index', 'all stations'),
                      ('check_dead_tuples', 'dead_tuples', 'all stations'),
+                     ('check_partitions', 'partitions', 'all stations'),
+                     ('check_shards', 'shards', 'all stations'),
                      ('check_stations', 'detections_today', 'all stations'),
                      ('check_host_reports', 'report_age', 'all stations'),
                      ('check_emsn_versions', 'emsn_versions', 'all stations'),

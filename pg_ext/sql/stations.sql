@@ -77,7 +77,21 @@ DECLARE
         SELECT j.station FROM jump AS j WHERE j.station IS NOT NULL';
     reading CONSTANT text := '
         SELECT DISTINCT d.station::text FROM {detections} AS d WHERE d.station IS NOT NULL AND {live}';
+    -- on other servers: DISTINCT would not be done there
+    grouping CONSTANT text := '
+        SELECT d.station::text FROM {detections} AS d WHERE d.station IS NOT NULL GROUP BY d.station';
+    placed text[];
 BEGIN
+    IF emsn.is_remote() THEN
+        -- the bounds of the partitions tell, if all of them do
+        SELECT array_agg(s) FILTER (WHERE s IS NOT NULL)
+        INTO placed
+        FROM emsn.leaf_parts() AS p
+        LEFT JOIN emsn.remote_parts() AS r ON r.part = p.part
+        LEFT JOIN LATERAL unnest(r.stations) AS s ON true
+        HAVING bool_and(r.stations IS NOT NULL);
+        RETURN CASE WHEN placed IS NOT NULL THEN format('SELECT unnest(%L::text[])', placed) ELSE grouping END;
+    END IF;
     RETURN CASE WHEN emsn.finds_stations() THEN jumping ELSE reading END;
 END
 $$;
@@ -88,6 +102,7 @@ CREATE FUNCTION emsn.known_stations()
 RETURNS TABLE (station text, time_zone text, expected boolean, clock timestamp, today date)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET enable_partitionwise_aggregate = on
 SET jit = off
 AS $$
 DECLARE
