@@ -113,7 +113,7 @@ BEGIN
                     'SELECT FROM {detections} AS d WHERE d.station = %L AND d.detection_timestamp > ''infinity''', stations[1]));
             EXCEPTION WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-                reason := concat_ws(': ', SQLERRM, nullif(detail, ''));
+                reason := regexp_replace(concat_ws(': ', SQLERRM, nullif(detail, '')), '\s*\n\s*', ' ', 'g');
             END;
             said := said || jsonb_build_object(server, jsonb_build_object(
                 'reason', reason,
