@@ -12,6 +12,7 @@
 --   ALTER USER MAPPING FOR CURRENT_USER SERVER north OPTIONS (ADD password '...');
 -- Other readers need a mapping of their own, and SELECT on the table.
 \set ON_ERROR_STOP on
+SET client_min_messages = warning;
 \if :{?port} \else \set port 5432 \endif
 \if :{?dbname} \else \set dbname :DBNAME \endif
 \if :{?remote_user} \else \set remote_user :USER \endif

@@ -18,7 +18,10 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    SELECT range_agg(tstzrange(p.from_time, p.to_time)) INTO covered FROM emsn.time_partitions() AS p;
+    SELECT range_agg(tstzrange(p.from_time, p.to_time))
+    INTO covered
+    FROM emsn.time_partitions() AS p
+    WHERE p.part IS NOT NULL;
     -- 0: this month has its partition and the next has none; -1: not even this one
     SELECT coalesce(min(n), most_months + 1) - 1
     INTO ready

@@ -16,17 +16,27 @@ DECLARE
     s record;
     exactly boolean := EXISTS (SELECT FROM emsn.thresholds AS t
                                WHERE t.check_name = 'detections_today' AND concat(t.warning_at, t.critical_at) LIKE '%\%%');
+    learned CONSTANT boolean := emsn.has_learned_habits();
     silent_hours numeric;
     nameless bigint;
     elsewhere CONSTANT text[] := emsn.stations_judged_elsewhere();
     result emsn.health_row;
 BEGIN
     PERFORM emsn.require_readable_detections();
+    exactly := exactly OR learned;
     FOR s IN
         SELECT r.station, r.time_zone, r.expected, r.detections, r.species, r.last_detection, r.future_detections,
                r.future_until, h.usual_by_now, h.usual_silence_hours
         FROM emsn.station_rows() AS r
-        LEFT JOIN emsn.habit_rows(CASE WHEN NOT exactly THEN counted_to END) AS h ON h.station = r.station
+        LEFT JOIN (
+            SELECT l.station, l.usual_by_now, l.usual_silence_hours
+            FROM emsn.learned_habit_rows() AS l
+            WHERE learned
+            UNION ALL
+            SELECT c.station, c.usual_by_now, c.usual_silence_hours
+            FROM emsn.habit_rows(CASE WHEN NOT exactly THEN counted_to END) AS c
+            WHERE NOT learned
+        ) AS h ON h.station = r.station
         WHERE r.detections IS NOT NULL AND r.station <> ALL (elsewhere) -- emsn.check_shards speaks of the others
     LOOP
         result := emsn.judge(

@@ -10,8 +10,8 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 BEGIN
-    IF emsn.is_remote() THEN
-        RETURN QUERY SELECT * FROM emsn.remote_station_rows();
+    IF emsn.in_bulk() THEN
+        RETURN QUERY SELECT * FROM emsn.bulk_station_rows();
         RETURN;
     END IF;
     RETURN QUERY EXECUTE emsn.detections_sql('
@@ -85,17 +85,31 @@ END
 $$;
 COMMENT ON FUNCTION emsn.silent_hours(timestamptz) IS 'Hours since then.';
 
-CREATE FUNCTION emsn.first_detections_elsewhere() RETURNS TABLE (station text, first_detection timestamptz)
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10
+-- Where emsn.station_rows does not look for it.
+CREATE FUNCTION emsn.first_detections() RETURNS TABLE (station text, first_detection timestamptz)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     IF emsn.is_remote() THEN
-        RETURN QUERY SELECT f.station, f.first_detection FROM emsn.remote_first_detections() AS f;
+        RETURN QUERY SELECT f.station, f.first_detection FROM emsn.bulk_first_detections() AS f;
+    ELSIF emsn.has_many_stations() THEN
+        RETURN QUERY EXECUTE emsn.detections_sql('
+            SELECT k.station, f.first_detection
+            FROM emsn.known_stations() AS k
+            CROSS JOIN LATERAL (
+                SELECT d.detection_timestamp {instant} AS first_detection
+                FROM {detections} AS d
+                WHERE d.station = k.station AND {live}
+                  AND d.detection_timestamp > ''-infinity''
+                ORDER BY d.detection_timestamp
+                LIMIT 1
+            ) AS f');
     END IF;
 END
 $$;
-COMMENT ON FUNCTION emsn.first_detections_elsewhere() IS 'The first detection of each station where detections lie on other servers; else no rows.';
+COMMENT ON FUNCTION emsn.first_detections() IS 'The first detection of each station where the stations are asked about all at once; else no rows.';
 
 CREATE VIEW emsn.stations AS
 SELECT s.station,
@@ -106,7 +120,7 @@ SELECT s.station,
        emsn.reported_age(r.received_at, r.received_at, r.received_at) AS report_age_seconds,
        emsn.json_text(r.report -> 'emsn') AS emsn_version
 FROM emsn.station_rows() AS s
-LEFT JOIN emsn.first_detections_elsewhere() AS f ON f.station = s.station
+LEFT JOIN emsn.first_detections() AS f ON f.station = s.station
 LEFT JOIN emsn.newest_host_reports() AS r ON r.station = s.station
 ORDER BY s.station;
 COMMENT ON VIEW emsn.stations IS 'Known stations: first and last detection, hours of silence, age of the host report. Detections dated in the future are no last detection.';
@@ -129,9 +143,9 @@ BEGIN
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('detections_per_station: %s to %s is no range of days', from_day, to_day);
     END IF;
-    IF emsn.is_remote() THEN
+    IF emsn.in_bulk() THEN
         RETURN QUERY SELECT r.station, r.day, r.detections, r.species
-                     FROM emsn.remote_detections_per_station(from_day, to_day) AS r
+                     FROM emsn.bulk_detections_per_station(from_day, to_day) AS r
                      ORDER BY r.station, r.day;
         RETURN;
     END IF;

@@ -9,17 +9,13 @@
 --                         2 hours at least, for rows may arrive in batches. In the evening that reaches to the next
 --                         morning, so nights are no silence, and it follows the season. NULL with fewer than 5 such days
 --                         in the 60 before the last detection.
-CREATE FUNCTION emsn.habit_rows(counted_to integer DEFAULT NULL)
+CREATE FUNCTION emsn.habit_rows_one_by_one(counted_to integer)
 RETURNS TABLE (station text, usual_by_now numeric, usual_silence_hours numeric)
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 BEGIN
-    IF emsn.is_remote() THEN
-        RETURN QUERY SELECT r.station, r.usual_by_now, r.usual_silence_hours FROM emsn.remote_habit_rows(counted_to) AS r;
-        RETURN;
-    END IF;
     RETURN QUERY EXECUTE emsn.detections_sql('
         SELECT k.station,
                u.usual_by_now,
@@ -86,6 +82,21 @@ BEGIN
             WHERE h.number > 0 AND h.day IS NOT NULL
         ) AS u')
     USING counted_to;
+END
+$$;
+COMMENT ON FUNCTION emsn.habit_rows_one_by_one(integer) IS 'What is usual for each known station: detections by this time of day (no day counted further than counted_to), and hours of silence.';
+
+CREATE FUNCTION emsn.habit_rows(counted_to integer DEFAULT NULL)
+RETURNS TABLE (station text, usual_by_now numeric, usual_silence_hours numeric)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF emsn.in_bulk() THEN
+        RETURN QUERY SELECT r.station, r.usual_by_now, r.usual_silence_hours FROM emsn.bulk_habit_rows(counted_to) AS r;
+    ELSE
+        RETURN QUERY SELECT r.station, r.usual_by_now, r.usual_silence_hours FROM emsn.habit_rows_one_by_one(counted_to) AS r;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION emsn.habit_rows(integer) IS 'What is usual for each known station: detections by this time of day (no day counted further than counted_to), and hours of silence.';

@@ -28,9 +28,14 @@ DECLARE
     alarmed boolean;
     result emsn.health_row;
 BEGIN
-    SELECT l.warning_at, l.critical_at
-    INTO bounds
-    FROM emsn.limits(check_name, subject, default_warning, default_critical) AS l;
+    -- most checks have no row there
+    IF EXISTS (SELECT FROM emsn.thresholds AS t WHERE t.check_name = judge.check_name) THEN
+        SELECT l.warning_at, l.critical_at
+        INTO bounds
+        FROM emsn.limits(check_name, subject, default_warning, default_critical) AS l;
+    ELSE
+        SELECT default_warning AS warning_at, default_critical AS critical_at INTO bounds;
+    END IF;
     IF bad_when_low THEN
         warned := emsn.is_at_or_below(value, bounds.warning_at, whole);
         alarmed := emsn.is_at_or_below(value, bounds.critical_at, whole);

@@ -106,7 +106,7 @@ BEGIN
               AND d.detection_timestamp > ''-infinity''
             ORDER BY d.detection_timestamp DESC
             LIMIT 1
-        ) AS l ON true', emsn.station_names_sql(), most_stations));
+        ) AS l ON true', emsn.station_names_sql(true), most_stations));
     SELECT to_regclass(named),
            coalesce(array_agg(r.station ORDER BY r.station), '{}'),
            coalesce(array_agg(r.time_zone ORDER BY r.station), '{}')

@@ -153,7 +153,7 @@ BEGIN
     LOOP
         SELECT g.from_time, g.to_time
         INTO gap
-        FROM emsn.month_gap(month, (SELECT range_agg(tstzrange(p.from_time, p.to_time)) FROM emsn.time_partitions() AS p)) AS g;
+        FROM emsn.month_gap(month, (SELECT range_agg(tstzrange(p.from_time, p.to_time)) FROM emsn.time_partitions() AS p WHERE p.part IS NOT NULL)) AS g;
         CONTINUE WHEN gap.from_time IS NULL;
         SELECT a.part, a.moved INTO made FROM emsn.add_partition(gap.from_time, gap.to_time) AS a;
         partition := made.part;

@@ -62,23 +62,6 @@ END
 $$;
 COMMENT ON FUNCTION emsn.is_remote() IS 'Whether any of the detections lie on another server.';
 
--- {live} in a form that postgres_fdw sends; the rest as emsn.detections_sql.
-CREATE FUNCTION emsn.remote_sql(query text) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN emsn.detections_sql(replace(
-        query, '{live}',
-        CASE WHEN EXISTS (SELECT
-                          FROM emsn.settings AS s
-                          JOIN pg_attribute AS a ON a.attrelid = to_regclass(s.value)
-                          WHERE s.name = 'detections' AND a.attname = 'deleted' AND NOT a.attisdropped)
-             THEN 'd.deleted IS DISTINCT FROM true' ELSE 'true' END));
-END
-$$;
-COMMENT ON FUNCTION emsn.remote_sql(text) IS 'Query over detections on other servers, ready to execute.';
-
 -- Each server is asked for a row that no station has, through the table itself, for which the reader has the right. Once a
 -- statement: waiting for a dead server takes as long as its connect_timeout. reason: why it does not answer; NULL: it does.
 CREATE FUNCTION emsn.remote_servers()
@@ -109,7 +92,7 @@ BEGIN
             reason := NULL;
             begun := clock_timestamp();
             BEGIN
-                EXECUTE emsn.remote_sql(format(
+                EXECUTE emsn.bulk_sql(format(
                     'SELECT FROM {detections} AS d WHERE d.station = %L AND d.detection_timestamp > ''infinity''', stations[1]));
             EXCEPTION WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
@@ -130,24 +113,6 @@ END
 $$;
 COMMENT ON FUNCTION emsn.remote_servers() IS 'Servers that hold partitions of the table of detections by station: which stations, whether they answer, and how fast.';
 
--- Known stations, those of one time zone together: they share their day borders. Without those whose server does not
--- answer. is_local: the times are those of a column of type timestamp.
-CREATE FUNCTION emsn.remote_zones(OUT time_zone text, OUT clock timestamp, OUT today date, OUT stations text[])
-RETURNS SETOF record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 3
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN QUERY
-    SELECT k.time_zone, k.clock, k.today, array_agg(k.station ORDER BY k.station)
-    FROM emsn.known_stations() AS k
-    WHERE k.station NOT IN (SELECT unnest(s.stations) FROM emsn.remote_servers() AS s WHERE s.reason IS NOT NULL)
-    GROUP BY k.time_zone, k.clock, k.today
-    ORDER BY k.time_zone;
-END
-$$;
-COMMENT ON FUNCTION emsn.remote_zones() IS 'Known stations that can be asked about, by time zone.';
-
 -- Where a server keeps an emsn of its own, a foreign table of that one's emsn.health makes its answer part of this one.
 CREATE FUNCTION emsn.remote_health_tables() RETURNS TABLE (server name, health regclass)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 3
@@ -163,21 +128,3 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION emsn.remote_health_tables() IS 'Foreign tables that show emsn.health of other servers.';
-
--- Local times of a zone as literals of the column's type.
-CREATE FUNCTION emsn.border_literals(local_times timestamp[], time_zone text) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-SET datestyle = 'ISO'
-AS $$
-BEGIN
-    -- {zone} is nothing where the column holds local time
-    IF emsn.detections_sql('{zone}') = '' THEN
-        RETURN format('%L::timestamp[]', local_times);
-    END IF;
-    RETURN format('%L::timestamptz[]', ARRAY(SELECT t AT TIME ZONE border_literals.time_zone
-                                             FROM unnest(local_times) WITH ORDINALITY AS u (t, n)
-                                             ORDER BY n));
-END
-$$;
-COMMENT ON FUNCTION emsn.border_literals(timestamp[], text) IS 'Array constant of local times, in the type of the column detection_timestamp.';

@@ -1,10 +1,98 @@
--- What the stations heard, asked of other servers: one query for all stations of a time zone, which postgres_fdw sends
--- whole to each server, filter and aggregate (enable_partitionwise_aggregate). It sends neither functions of a time zone
--- nor joins with what is here, so borders come as constants, and days are told apart by width_bucket. HAVING count(*) > 0
--- is always true; the planner, who would expect as many groups as rows, takes it for the reason to group over there.
+-- What the stations heard, for many of them and for those on other servers: one query for all stations of a time zone
+-- instead of one look each. postgres_fdw sends such a query whole to each server, filter and aggregate
+-- (enable_partitionwise_aggregate). It sends neither functions of a time zone nor joins with what is here, so borders come as
+-- constants, and days are told apart by width_bucket. HAVING count(*) > 0 is always true; the planner, who would expect as
+-- many groups as rows, takes it for the reason to group over there.
+
+-- From here on one pass for all stations costs less than one look for each. Estimates do: the registry, who has published,
+-- and what ANALYZE found.
+CREATE FUNCTION emsn.has_many_stations() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    many CONSTANT integer := 50;
+BEGIN
+    RETURN (SELECT count(*) FROM (SELECT FROM emsn.sync_state LIMIT many) AS n) = many
+        OR (SELECT count(*) FROM (SELECT FROM emsn.station_settings LIMIT many) AS n) = many
+        OR EXISTS (SELECT
+                   FROM emsn.leaf_parts() AS p
+                   JOIN pg_class AS c ON c.oid = p.part
+                   JOIN pg_stats AS t ON t.schemaname = c.relnamespace::regnamespace::text AND t.tablename = c.relname
+                       AND t.attname = 'station'
+                   WHERE CASE WHEN t.n_distinct >= 0 THEN t.n_distinct ELSE -t.n_distinct * c.reltuples END >= many);
+END
+$$;
+COMMENT ON FUNCTION emsn.has_many_stations() IS 'Whether there are about 50 stations or more.';
+
+CREATE FUNCTION emsn.in_bulk() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN emsn.is_remote() OR emsn.has_many_stations();
+END
+$$;
+COMMENT ON FUNCTION emsn.in_bulk() IS 'Whether the stations are asked about all at once: there are many, or they are on other servers.';
+
+-- {live} on other servers: in a form that postgres_fdw sends. The rest as emsn.detections_sql.
+CREATE FUNCTION emsn.bulk_sql(query text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT emsn.is_remote() THEN
+        RETURN emsn.detections_sql(query);
+    END IF;
+    RETURN emsn.detections_sql(replace(
+        query, '{live}',
+        CASE WHEN EXISTS (SELECT
+                          FROM emsn.settings AS s
+                          JOIN pg_attribute AS a ON a.attrelid = to_regclass(s.value)
+                          WHERE s.name = 'detections' AND a.attname = 'deleted' AND NOT a.attisdropped)
+             THEN 'd.deleted IS DISTINCT FROM true' ELSE 'true' END));
+END
+$$;
+COMMENT ON FUNCTION emsn.bulk_sql(text) IS 'Query over the table of detections for all stations at once, ready to execute.';
+
+-- Known stations, those of one time zone together: they share their day borders. Without those whose server does not
+-- answer. is_local: the times are those of a column of type timestamp.
+CREATE FUNCTION emsn.bulk_zones(OUT time_zone text, OUT clock timestamp, OUT today date, OUT stations text[])
+RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 3
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT k.time_zone, k.clock, k.today, array_agg(k.station ORDER BY k.station)
+    FROM emsn.known_stations() AS k
+    WHERE k.station <> ALL (ARRAY(SELECT unnest(s.stations) FROM emsn.remote_servers() AS s WHERE s.reason IS NOT NULL))
+    GROUP BY k.time_zone, k.clock, k.today
+    ORDER BY k.time_zone;
+END
+$$;
+COMMENT ON FUNCTION emsn.bulk_zones() IS 'Known stations that can be asked about, by time zone.';
+
+-- Local times of a zone as literals of the column's type.
+CREATE FUNCTION emsn.border_literals(local_times timestamp[], time_zone text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+AS $$
+BEGIN
+    -- {zone} is nothing where the column holds local time
+    IF emsn.detections_sql('{zone}') = '' THEN
+        RETURN format('%L::timestamp[]', local_times);
+    END IF;
+    RETURN format('%L::timestamptz[]', ARRAY(SELECT t AT TIME ZONE border_literals.time_zone
+                                             FROM unnest(local_times) WITH ORDINALITY AS u (t, n)
+                                             ORDER BY n));
+END
+$$;
+COMMENT ON FUNCTION emsn.border_literals(timestamp[], text) IS 'Array constant of local times, in the type of the column detection_timestamp.';
 
 -- Before today. Wider and wider windows, so that a station which heard something yesterday costs a look at some days.
-CREATE FUNCTION emsn.remote_last_detections(stations text[], time_zone text, today date)
+CREATE FUNCTION emsn.bulk_last_detections(stations text[], time_zone text, today date)
 RETURNS TABLE (station text, last_detection timestamptz)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -19,7 +107,7 @@ BEGIN
     FOR i IN 2..cardinality(windows) LOOP
         EXIT WHEN rest = '{}';
         found := '{}';
-        FOR station, last_detection IN EXECUTE emsn.remote_sql(format('
+        FOR station, last_detection IN EXECUTE emsn.bulk_sql(format('
             SELECT s.station, s.last_detection {instant}
             FROM (SELECT %1$L AS time_zone) AS k
             CROSS JOIN (
@@ -38,9 +126,9 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION emsn.remote_last_detections(text[], text, date) IS 'The last detection before today of stations of one time zone, of detections on other servers.';
+COMMENT ON FUNCTION emsn.bulk_last_detections(text[], text, date) IS 'The last detection before today of stations of one time zone.';
 
-CREATE FUNCTION emsn.remote_station_rows()
+CREATE FUNCTION emsn.bulk_station_rows()
 RETURNS TABLE (station text, time_zone text, expected boolean, detections bigint, species bigint,
                first_detection timestamptz, last_detection timestamptz,
                future_detections bigint, future_until timestamptz)
@@ -52,8 +140,8 @@ AS $$
 DECLARE
     g record;
 BEGIN
-    FOR g IN SELECT z.time_zone, z.clock, z.today, z.stations FROM emsn.remote_zones() AS z LOOP
-        RETURN QUERY EXECUTE emsn.remote_sql(format('
+    FOR g IN SELECT z.time_zone, z.clock, z.today, z.stations FROM emsn.bulk_zones() AS z LOOP
+        RETURN QUERY EXECUTE emsn.bulk_sql(format('
             WITH s AS MATERIALIZED (
                 SELECT d.station,
                        count(*) FILTER (WHERE d.detection_timestamp < (%3$s)[2]) AS detections,
@@ -77,7 +165,7 @@ BEGIN
             FROM (SELECT n.station, %1$L AS time_zone FROM unnest(%2$L::text[]) AS n (station)) AS k
             LEFT JOIN emsn.station_settings AS r ON r.station = k.station
             LEFT JOIN s ON s.station = k.station
-            LEFT JOIN emsn.remote_last_detections(
+            LEFT JOIN emsn.bulk_last_detections(
                 ARRAY(SELECT n FROM unnest(%2$L::text[]) AS n
                       WHERE n NOT IN (SELECT s.station FROM s WHERE s.last_detection IS NOT NULL)),
                 %1$L, %4$L) AS l ON l.station = k.station',
@@ -94,10 +182,10 @@ BEGIN
     WHERE s.reason IS NOT NULL;
 END
 $$;
-COMMENT ON FUNCTION emsn.remote_station_rows() IS 'As emsn.station_rows, of detections on other servers; NULLs for stations whose server does not answer, and no first detection is looked for.';
+COMMENT ON FUNCTION emsn.bulk_station_rows() IS 'As emsn.station_rows, for all stations at once; NULLs for stations whose server does not answer, and no first detection is looked for.';
 
 -- From the past on, a quarter of a year at a time: the first one found is read, and nothing after it.
-CREATE FUNCTION emsn.remote_first_detections() RETURNS TABLE (station text, first_detection timestamptz)
+CREATE FUNCTION emsn.bulk_first_detections() RETURNS TABLE (station text, first_detection timestamptz)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET enable_partitionwise_aggregate = on
@@ -109,7 +197,7 @@ DECLARE
     rest text[];
     found text[];
 BEGIN
-    FOR g IN SELECT z.time_zone, z.today, z.stations FROM emsn.remote_zones() AS z LOOP
+    FOR g IN SELECT z.time_zone, z.today, z.stations FROM emsn.bulk_zones() AS z LOOP
         windows := ARRAY['-infinity'::timestamp]
                    || ARRAY(SELECT generate_series(timestamp '2018-01-01', g.today, interval '3 months'))
                    || ARRAY['infinity'::timestamp];
@@ -117,7 +205,7 @@ BEGIN
         FOR i IN 2..cardinality(windows) LOOP
             EXIT WHEN rest = '{}';
             found := '{}';
-            FOR station, first_detection IN EXECUTE emsn.remote_sql(format('
+            FOR station, first_detection IN EXECUTE emsn.bulk_sql(format('
                 SELECT s.station, s.first_detection {instant}
                 FROM (SELECT %1$L AS time_zone) AS k
                 CROSS JOIN (
@@ -137,11 +225,11 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION emsn.remote_first_detections() IS 'The first detection of each station, of detections on other servers.';
+COMMENT ON FUNCTION emsn.bulk_first_detections() IS 'The first detection of each station, found by windows of time.';
 
 -- usual_by_now as in emsn.habit_rows, from the last 14 days with a detection of the last 400. usual_silence_hours is not
 -- asked for over the network: each server's own health knows it (emsn.check_shards).
-CREATE FUNCTION emsn.remote_habit_rows(counted_to integer)
+CREATE FUNCTION emsn.bulk_habit_rows(counted_to integer)
 RETURNS TABLE (station text, usual_by_now numeric, usual_silence_hours numeric)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -157,13 +245,13 @@ DECLARE
     answered text[];
     heard_days bigint;
 BEGIN
-    FOR g IN SELECT z.time_zone, z.clock, z.today, z.stations FROM emsn.remote_zones() AS z LOOP
+    FOR g IN SELECT z.time_zone, z.clock, z.today, z.stations FROM emsn.bulk_zones() AS z LOOP
         rest := g.stations;
         FOREACH days IN ARRAY windows LOOP
             EXIT WHEN rest = '{}';
             answered := '{}';
             -- odd buckets: from the beginning of a day up to this clock time; even ones: the rest of it
-            FOR station, heard_days, usual_by_now IN EXECUTE emsn.remote_sql(format('
+            FOR station, heard_days, usual_by_now IN EXECUTE emsn.bulk_sql(format('
                 WITH s AS MATERIALIZED (
                     SELECT d.station, width_bucket(d.detection_timestamp, %2$s) AS bucket, count(*) AS detections
                     FROM {detections} AS d
@@ -205,9 +293,9 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION emsn.remote_habit_rows(integer) IS 'As emsn.habit_rows, of detections on other servers; without usual_silence_hours.';
+COMMENT ON FUNCTION emsn.bulk_habit_rows(integer) IS 'As emsn.habit_rows, for all stations at once; without usual_silence_hours.';
 
-CREATE FUNCTION emsn.remote_detections_per_station(from_day date, to_day date)
+CREATE FUNCTION emsn.bulk_detections_per_station(from_day date, to_day date)
 RETURNS TABLE (station text, day date, detections bigint, species bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
@@ -217,8 +305,8 @@ AS $$
 DECLARE
     g record;
 BEGIN
-    FOR g IN SELECT z.time_zone, z.stations FROM emsn.remote_zones() AS z LOOP
-        RETURN QUERY EXECUTE emsn.remote_sql(format('
+    FOR g IN SELECT z.time_zone, z.stations FROM emsn.bulk_zones() AS z LOOP
+        RETURN QUERY EXECUTE emsn.bulk_sql(format('
             SELECT k.station, k.day, coalesce(s.detections, 0), coalesce(s.species, 0)
             FROM (SELECT n AS station, $1 + i AS day, i + 1 AS bucket
                   FROM unnest(%1$L::text[]) AS n
@@ -246,4 +334,4 @@ BEGIN
     WHERE s.reason IS NOT NULL;
 END
 $$;
-COMMENT ON FUNCTION emsn.remote_detections_per_station(date, date) IS 'As emsn.detections_per_station, of detections on other servers; NULLs for stations whose server does not answer.';
+COMMENT ON FUNCTION emsn.bulk_detections_per_station(date, date) IS 'As emsn.detections_per_station, for all stations at once; NULLs for stations whose server does not answer.';
