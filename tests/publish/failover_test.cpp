@@ -89,9 +89,9 @@ TEST_F(Failover, NothingIsLostOrDoubled) {
     ASSERT_EQ(script().status, 0);
     ASSERT_EQ(difference(birds_, before), "");
     primary_.stop(); // at once, as a crash
-    EXPECT_EQ(script().status, 75) << "nobody is there: try again later";
+    EXPECT_EQ(script({"--timeout", "1"}).status, 75) << "nobody is there: try again later";
     start_standby();
-    EXPECT_EQ(script().status, 75) << "a standby takes no changes";
+    EXPECT_EQ(script({"--timeout", "1"}).status, 75) << "a standby takes no changes";
     standby().exec("SELECT pg_promote()");
     hear(30);
     const auto published = script();
