@@ -130,7 +130,7 @@ COMMENT ON FUNCTION emsn.bulk_last_detections(text[], text, date) IS 'The last d
 
 CREATE FUNCTION emsn.bulk_station_rows()
 RETURNS TABLE (station text, time_zone text, expected boolean, detections bigint, species bigint,
-               first_detection timestamptz, last_detection timestamptz,
+               last_detection timestamptz,
                future_detections bigint, future_until timestamptz)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -158,7 +158,6 @@ BEGIN
                    coalesce(r.expected, true),
                    coalesce(s.detections, 0),
                    coalesce(s.species, 0),
-                   NULL::timestamptz,
                    coalesce(s.last_detection {instant}, l.last_detection),
                    coalesce(s.future_detections, 0),
                    s.future_until {instant}
@@ -174,15 +173,14 @@ BEGIN
             g.today));
     END LOOP;
     RETURN QUERY
-    SELECT k.station, k.time_zone, k.expected, NULL::bigint, NULL::bigint, NULL::timestamptz, NULL::timestamptz, NULL::bigint,
-           NULL::timestamptz
+    SELECT k.station, k.time_zone, k.expected, NULL::bigint, NULL::bigint, NULL::timestamptz, NULL::bigint, NULL::timestamptz
     FROM emsn.remote_servers() AS s
     CROSS JOIN unnest(s.stations) AS u (station)
     JOIN emsn.known_stations() AS k ON k.station = u.station
     WHERE s.reason IS NOT NULL;
 END
 $$;
-COMMENT ON FUNCTION emsn.bulk_station_rows() IS 'As emsn.station_rows, for all stations at once; NULLs for stations whose server does not answer, and no first detection is looked for.';
+COMMENT ON FUNCTION emsn.bulk_station_rows() IS 'As emsn.today_rows and emsn.future_rows, for all stations at once; NULLs for stations whose server does not answer.';
 
 -- From the past on, a quarter of a year at a time: the first one found is read, and nothing after it.
 CREATE FUNCTION emsn.bulk_first_detections() RETURNS TABLE (station text, first_detection timestamptz)

@@ -16,6 +16,7 @@ DECLARE
     s record;
     exactly boolean := EXISTS (SELECT FROM emsn.thresholds AS t
                                WHERE t.check_name = 'detections_today' AND concat(t.warning_at, t.critical_at) LIKE '%\%%');
+    in_bulk CONSTANT boolean := emsn.in_bulk();
     learned CONSTANT boolean := emsn.has_learned_habits();
     silent_hours numeric;
     nameless bigint;
@@ -27,7 +28,18 @@ BEGIN
     FOR s IN
         SELECT r.station, r.time_zone, r.expected, r.detections, r.species, r.last_detection, r.future_detections,
                r.future_until, h.usual_by_now, h.usual_silence_hours
-        FROM emsn.station_rows() AS r
+        FROM (
+            SELECT b.station, b.time_zone, b.expected, b.detections, b.species, b.last_detection, b.future_detections,
+                   b.future_until
+            FROM emsn.bulk_station_rows() AS b
+            WHERE in_bulk AND b.station <> ALL (elsewhere) -- emsn.check_shards speaks of the others
+              AND b.detections IS NOT NULL
+            UNION ALL
+            SELECT t.station, t.time_zone, t.expected, t.detections, t.species, t.last_detection, f.detections, f.until
+            FROM emsn.today_rows() AS t
+            LEFT JOIN emsn.future_rows() AS f ON f.station = t.station
+            WHERE NOT in_bulk
+        ) AS r
         LEFT JOIN (
             SELECT l.station, l.usual_by_now, l.usual_silence_hours
             FROM emsn.learned_habit_rows() AS l
@@ -37,7 +49,6 @@ BEGIN
             FROM emsn.habit_rows(CASE WHEN NOT exactly THEN counted_to END) AS c
             WHERE NOT learned
         ) AS h ON h.station = r.station
-        WHERE r.detections IS NOT NULL AND r.station <> ALL (elsewhere) -- emsn.check_shards speaks of the others
     LOOP
         result := emsn.judge(
             'detections_today', s.station, s.detections, 'detections', s.usual_by_now, true,

@@ -1,17 +1,16 @@
 -- What the stations heard: today, on each day, and when last. Deleted rows count nowhere.
 
--- Clocks may differ by a few minutes; what lies further ahead is a wrong date.
-CREATE FUNCTION emsn.station_rows()
+CREATE FUNCTION emsn.today_rows()
 RETURNS TABLE (station text, time_zone text, expected boolean, detections bigint, species bigint,
-               first_detection timestamptz, last_detection timestamptz,
-               future_detections bigint, future_until timestamptz)
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10
+               last_detection timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 BEGIN
     IF emsn.in_bulk() THEN
-        RETURN QUERY SELECT * FROM emsn.bulk_station_rows();
+        RETURN QUERY SELECT b.station, b.time_zone, b.expected, b.detections, b.species, b.last_detection
+                     FROM emsn.bulk_station_rows() AS b;
         RETURN;
     END IF;
     RETURN QUERY EXECUTE emsn.detections_sql('
@@ -20,10 +19,7 @@ BEGIN
                k.expected,
                n.detections,
                n.species,
-               f.first_detection,
-               k.last_detection,
-               a.detections,
-               a.until
+               k.last_detection
         FROM emsn.heard_stations() AS k
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(s.detections), 0)::bigint AS detections,
@@ -37,25 +33,10 @@ BEGIN
                   AND d.detection_timestamp < ((k.today + 1)::timestamp {zone})
                 GROUP BY d.species
             ) AS s
-        ) AS n
-        LEFT JOIN LATERAL (
-            SELECT d.detection_timestamp {instant} AS first_detection
-            FROM {detections} AS d
-            WHERE d.station = k.station AND {live}
-              AND d.detection_timestamp > ''-infinity''
-            ORDER BY d.detection_timestamp
-            LIMIT 1
-        ) AS f ON true
-        CROSS JOIN LATERAL (
-            SELECT count(*) AS detections,
-                   max(d.detection_timestamp) {instant} AS until
-            FROM {detections} AS d
-            WHERE d.station = k.station AND {live}
-              AND d.detection_timestamp > {now} + interval ''10 minutes''
-        ) AS a');
+        ) AS n');
 END
 $$;
-COMMENT ON FUNCTION emsn.station_rows() IS 'Each known station: what it heard today, its first and last detection, and how many are dated more than 10 minutes ahead.';
+COMMENT ON FUNCTION emsn.today_rows() IS 'Each known station: what it heard on its own calendar day so far, and its last detection.';
 
 -- One row a station in the subquery: a reader who does not ask for usual_by_now does not pay for it.
 CREATE VIEW emsn.detections_today AS
@@ -65,7 +46,7 @@ SELECT s.station,
        s.last_detection,
        floor(extract(epoch FROM statement_timestamp() - s.last_detection) / 60)::bigint AS minutes_since_last,
        u.usual_by_now
-FROM emsn.station_rows() AS s
+FROM emsn.today_rows() AS s
 LEFT JOIN (
     SELECT h.station,
            max(h.usual_by_now) AS usual_by_now
@@ -85,42 +66,46 @@ END
 $$;
 COMMENT ON FUNCTION emsn.silent_hours(timestamptz) IS 'Hours since then.';
 
--- Where emsn.station_rows does not look for it.
-CREATE FUNCTION emsn.first_detections() RETURNS TABLE (station text, first_detection timestamptz)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
+CREATE FUNCTION emsn.station_rows()
+RETURNS TABLE (station text, time_zone text, first_detection timestamptz, last_detection timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 BEGIN
     IF emsn.is_remote() THEN
-        RETURN QUERY SELECT f.station, f.first_detection FROM emsn.bulk_first_detections() AS f;
-    ELSIF emsn.has_many_stations() THEN
-        RETURN QUERY EXECUTE emsn.detections_sql('
-            SELECT k.station, f.first_detection
-            FROM emsn.known_stations() AS k
-            CROSS JOIN LATERAL (
-                SELECT d.detection_timestamp {instant} AS first_detection
-                FROM {detections} AS d
-                WHERE d.station = k.station AND {live}
-                  AND d.detection_timestamp > ''-infinity''
-                ORDER BY d.detection_timestamp
-                LIMIT 1
-            ) AS f');
+        RETURN QUERY SELECT b.station, b.time_zone, f.first_detection, b.last_detection
+                     FROM emsn.bulk_station_rows() AS b
+                     LEFT JOIN emsn.bulk_first_detections() AS f ON f.station = b.station;
+        RETURN;
     END IF;
+    RETURN QUERY EXECUTE emsn.detections_sql('
+        SELECT k.station,
+               k.time_zone,
+               f.first_detection,
+               k.last_detection
+        FROM emsn.heard_stations() AS k
+        LEFT JOIN LATERAL (
+            SELECT d.detection_timestamp {instant} AS first_detection
+            FROM {detections} AS d
+            WHERE d.station = k.station AND {live}
+              AND d.detection_timestamp > ''-infinity''
+            ORDER BY d.detection_timestamp
+            LIMIT 1
+        ) AS f ON true');
 END
 $$;
-COMMENT ON FUNCTION emsn.first_detections() IS 'The first detection of each station where the stations are asked about all at once; else no rows.';
+COMMENT ON FUNCTION emsn.station_rows() IS 'Each known station with its first and last detection.';
 
 CREATE VIEW emsn.stations AS
 SELECT s.station,
        s.time_zone,
-       coalesce(s.first_detection, f.first_detection) AS first_detection,
+       s.first_detection,
        s.last_detection,
        emsn.silent_hours(s.last_detection) AS silent_hours,
        emsn.reported_age(r.received_at, r.received_at, r.received_at) AS report_age_seconds,
        emsn.json_text(r.report -> 'emsn') AS emsn_version
 FROM emsn.station_rows() AS s
-LEFT JOIN emsn.first_detections() AS f ON f.station = s.station
 LEFT JOIN emsn.newest_host_reports() AS r ON r.station = s.station
 ORDER BY s.station;
 COMMENT ON VIEW emsn.stations IS 'Known stations: first and last detection, hours of silence, age of the host report. Detections dated in the future are no last detection.';
@@ -171,3 +156,27 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION emsn.detections_per_station(date, date) IS 'Detections of each known station on each of its own calendar days from from_day to to_day, both included; 0 where there were none.';
+
+-- Clocks may differ by a few minutes; what lies further ahead is a wrong date.
+CREATE FUNCTION emsn.future_rows()
+RETURNS TABLE (station text, detections bigint, until timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE emsn.detections_sql('
+        SELECT k.station,
+               a.detections,
+               a.until
+        FROM emsn.known_stations() AS k
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS detections,
+                   max(d.detection_timestamp) {instant} AS until
+            FROM {detections} AS d
+            WHERE d.station = k.station AND {live}
+              AND d.detection_timestamp > {now} + interval ''10 minutes''
+        ) AS a');
+END
+$$;
+COMMENT ON FUNCTION emsn.future_rows() IS 'Each known station: how many detections are dated more than 10 minutes ahead, and up to when.';

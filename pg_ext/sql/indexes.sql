@@ -20,22 +20,27 @@ BEGIN
         FROM tree AS t
         JOIN pg_inherits AS i ON i.inhparent = t.part
     )
+    -- LATERAL: the planner, who cannot know how few parts there are, would read these catalogs from end to end
     SELECT t.part,
            c.relkind,
-           count(a.attnum) > 0,
-           count(a.attnum) FILTER (WHERE i.indnkeyatts > 1 AND i.indkey[1] = b.attnum) > 0
+           x.finds_station,
+           x.finds_newest
     FROM tree AS t
-    JOIN pg_class AS c ON c.oid = t.part
-    LEFT JOIN pg_index AS i ON i.indrelid = t.part AND i.indisvalid
-        AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = '(deleted IS NOT TRUE)')
-        AND EXISTS (SELECT
-                    FROM pg_opclass AS o
-                    JOIN pg_am AS m ON m.oid = o.opcmethod
-                    WHERE o.oid = i.indclass[0] AND o.opcdefault AND m.amname = 'btree')
-    LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attname = 'station'
-        AND a.atttypid IN ('text'::regtype, 'varchar'::regtype) AND a.attcollation = i.indcollation[0]
-    LEFT JOIN pg_attribute AS b ON b.attrelid = i.indrelid AND b.attname = 'detection_timestamp'
-    GROUP BY t.part, c.relkind;
+    CROSS JOIN LATERAL (SELECT k.relkind FROM pg_class AS k WHERE k.oid = t.part LIMIT 1) AS c
+    CROSS JOIN LATERAL (
+        SELECT count(a.attnum) > 0 AS finds_station,
+               count(a.attnum) FILTER (WHERE i.indnkeyatts > 1 AND i.indkey[1] = b.attnum) > 0 AS finds_newest
+        FROM pg_index AS i
+        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attname = 'station'
+            AND a.atttypid IN ('text'::regtype, 'varchar'::regtype) AND a.attcollation = i.indcollation[0]
+        LEFT JOIN pg_attribute AS b ON b.attrelid = i.indrelid AND b.attname = 'detection_timestamp'
+        WHERE i.indrelid = t.part AND i.indisvalid
+          AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = '(deleted IS NOT TRUE)')
+          AND EXISTS (SELECT
+                      FROM pg_opclass AS o
+                      JOIN pg_am AS m ON m.oid = o.opcmethod
+                      WHERE o.oid = i.indclass[0] AND o.opcdefault AND m.amname = 'btree')
+    ) AS x;
 END
 $$;
 COMMENT ON FUNCTION emsn.detections_parts() IS 'The table of detections and its partitions, and which indexes they have.';

@@ -43,7 +43,7 @@ private_pg_init() {
         --no-instructions </dev/null >"$dir/server.log" 2>&1 || return
     {
         printf "%s\n" "listen_addresses = ''" "unix_socket_directories = '$dir'" 'fsync = off' \
-            'synchronous_commit = off' 'full_page_writes = off' 'shared_buffers = 16MB' 'max_connections = 20'
+            'full_page_writes = off' 'shared_buffers = 16MB' 'max_connections = 20'
         # the second is for shared_preload_libraries, which the first does not reach
         [[ -z ${EMSN_STAGE:-} ]] || printf "extension_destdir = '%s'\ndynamic_library_path = '%s:\$libdir'\n" \
             "$dir/stage" "$dir"/stage/usr/lib/postgresql/*/lib

@@ -71,6 +71,11 @@ TEST_F(SessionGuard, EndsAsManyAsItMustAndSuperusersLast) {
     const auto user = role();
     auto &repair = open("postgres", "application_name=repair", "BEGIN");
     fill(user);
+    // all are old enough: until then the superuser's, opened first, may be the only one that is
+    ASSERT_TRUE(eventually([&] {
+        return db.value("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND "
+                        "state_change > clock_timestamp() - interval '1 s'") == "0";
+    }));
     set("emsn_health.guard_idle_after = '1s'");
     set("emsn_health.guard_min_available = 3");
     ASSERT_TRUE(eventually([&] { return db.value("SELECT available FROM emsn.connections") == "3"; }));

@@ -16,14 +16,15 @@ namespace fs = std::filesystem;
 
 const std::string kRecorder = EMSN_SOURCE_DIR "/tests/support/recorder.py";
 
-// Under the sanitizers, which look at the code and not at luck, a quarter of them.
-constexpr int rounds(int many) {
+// The sanitizers look at the code and not at luck: a quarter of the rounds, and four times the time for each
+// page.
 #ifdef EMSN_SANITIZE
-    constexpr int kShare = 4;
+constexpr int kSanitizerShare = 4;
 #else
-    constexpr int kShare = 1;
+constexpr int kSanitizerShare = 1;
 #endif
-    return many / kShare;
+constexpr int rounds(int many) {
+    return many / kSanitizerShare;
 }
 
 // A second process that commits as fast as it can.
@@ -104,16 +105,16 @@ TEST_F(SnapshotLiveTest, AHungDestinationHoldsNobody) {
 // With a hold of 1 ms allowed, all of a big source is never read under one lock. Beside a recorder that never
 // rests every snapshot comes to its end all the same: the recorder's journals tell what is to be read again.
 TEST_F(SnapshotLiveTest, AFastRecorderStarvesNoSnapshot) {
-    const int snapshots = long_run() ? 1000 : 40;
+    const int snapshots = long_run() ? 1000 : rounds(40);
+    const std::string options =
+        R"({"verify": "none", "timeout_ms": 60000, "max_hold_ms": )" + std::to_string(kSanitizerShare) + "}";
     constexpr int kFirstRows = 100'000;
     make_birds_db(source_, kFirstRows);
     Recorder recorder(source_, kFirstRows + 1, dir_ / "log");
     int before = kFirstRows;
     int mended = 0;
     for (int i = 0; i < snapshots; ++i) {
-        const auto report =
-            SqliteDb(source_, SQLITE_OPEN_READONLY)
-                .snapshot(mirror_, R"({"max_hold_ms": 1, "verify": "none", "timeout_ms": 60000})");
+        const auto report = SqliteDb(source_, SQLITE_OPEN_READONLY).snapshot(mirror_, options);
         const int rows = rows_of_good_copy(mirror_);
         ASSERT_GE(rows, before) << "snapshot " << i << ": " << report;
         mended += report["passes"] > 1 ? 1 : 0;
