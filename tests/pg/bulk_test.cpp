@@ -17,7 +17,7 @@ constexpr const char *kFill = R"(
          AS s (name, pace, silent, count)
     CROSS JOIN LATERAL generate_series(1, s.count) AS n;
     INSERT INTO bird_detections (station, detection_timestamp, species)
-    VALUES ('busy', now() + interval '3 hours', 'ahead'), ('busy', now() + interval '400 days', 'ahead'),
+    VALUES ('busy', now() + interval '3 hours', 'ahead'), ('busy', now() + interval '400 days', 'ahead'), ('busy', now() + interval '24 hours', 'ahead'),
            ('ahead only', now() + interval '2 days', 'ahead'), ('rare', '-infinity', 'odd'), ('old', '2018-05-06', 'x'))";
 
 class Bulk : public PgTest {
