@@ -98,7 +98,8 @@ BEGIN
         PERFORM emsn.execute_as_owner(t.whole, names, format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', t.default_part));
         moved := emsn.execute_as_owner(t.whole, names, format(
             'WITH gone AS (DELETE FROM ONLY %1$s AS d
-                           WHERE d.detection_timestamp OPERATOR(pg_catalog.>=) %2$s AND d.detection_timestamp OPERATOR(pg_catalog.<) %3$s
+                           WHERE d.detection_timestamp OPERATOR(pg_catalog.>=) %2$s
+                             AND d.detection_timestamp OPERATOR(pg_catalog.<) %3$s
                            RETURNING %4$s)
              INSERT INTO %5$s (%4$s) SELECT %4$s FROM gone', t.default_part, first_value, end_value, columns, part));
     END IF;
@@ -153,7 +154,9 @@ BEGIN
     LOOP
         SELECT g.from_time, g.to_time
         INTO gap
-        FROM emsn.month_gap(month, (SELECT range_agg(tstzrange(p.from_time, p.to_time)) FROM emsn.time_partitions() AS p WHERE p.part IS NOT NULL)) AS g;
+        FROM emsn.month_gap(month, (SELECT range_agg(tstzrange(p.from_time, p.to_time))
+                                    FROM emsn.time_partitions() AS p
+                                    WHERE p.part IS NOT NULL)) AS g;
         CONTINUE WHEN gap.from_time IS NULL;
         SELECT a.part, a.moved INTO made FROM emsn.add_partition(gap.from_time, gap.to_time) AS a;
         partition := made.part;

@@ -59,7 +59,8 @@ DECLARE
                              WHERE t.ctid OPERATOR(pg_catalog.=) i.place AND t.tableoid OPERATOR(pg_catalog.=) i.part
                                AND %s';
     -- by constants too where the rows lie on another server, or all of them would be read and locked there
-    chosen CONSTANT text := CASE WHEN t.is_remote THEN ' AND t.station OPERATOR(pg_catalog.=) %s AND t.ctid OPERATOR(pg_catalog.=) ANY (%L::pg_catalog.tid[])' ELSE '' END;
+    chosen CONSTANT text := CASE WHEN t.is_remote THEN
+        ' AND t.station OPERATOR(pg_catalog.=) %s AND t.ctid OPERATOR(pg_catalog.=) ANY (%L::pg_catalog.tid[])' ELSE '' END;
     expected CONSTANT text := 'SELECT count(*) FROM pg_temp.emsn_pairs AS i WHERE ';
     sources bigint;
     candidates bigint;
@@ -107,7 +108,8 @@ BEGIN
                'UPDATE %s AS t SET %s FROM pg_temp.emsn_pairs AS i
                 WHERE t.ctid OPERATOR(pg_catalog.=) i.place AND t.tableoid OPERATOR(pg_catalog.=) i.part
                   AND i.source_row IS NULL', t.name, t.set_deleted)
-               || format(chosen, t.station, ARRAY(SELECT p.place FROM pg_temp.emsn_pairs AS p WHERE p.source_row IS NULL))) <> c.deleted THEN
+               || format(chosen, t.station, ARRAY(SELECT p.place FROM pg_temp.emsn_pairs AS p WHERE p.source_row IS NULL)))
+           <> c.deleted THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'serialization_failure',
                 MESSAGE = 'detections that are gone were changed by somebody else meanwhile',
@@ -131,7 +133,8 @@ BEGIN
         SELECT * INTO r FROM emsn.publish_rows(
             t, t.search_path, 'pg_temp.emsn_pairs', pairs,
             format(change, t.name, concat_ws(', ', t.assignments, t.set_live), 'NOT i.live')
-               || format(chosen, t.station, ARRAY(SELECT p.place FROM pg_temp.emsn_pairs AS p WHERE NOT p.live)), expected || 'NOT i.live');
+               || format(chosen, t.station, ARRAY(SELECT p.place FROM pg_temp.emsn_pairs AS p WHERE NOT p.live)),
+            expected || 'NOT i.live');
         c.restored := r.changed;
         c.refused_rows := c.refused_rows || r.refused_rows;
         c.refused_reasons := c.refused_reasons || r.refused_reasons;
