@@ -1,8 +1,7 @@
 -- What the stations heard, for many of them and for those on other servers: one query for all stations of a time zone
 -- instead of one look each. postgres_fdw sends such a query whole to each server, filter and aggregate
 -- (enable_partitionwise_aggregate). It sends neither functions of a time zone nor joins with what is here, so borders come as
--- constants, and days are told apart by width_bucket. HAVING count(*) > 0 is always true; the planner, who would expect as
--- many groups as rows, takes it for the reason to group over there.
+-- constants, and days are told apart by width_bucket.
 
 -- From here on one pass for all stations costs less than one look for each. Asked in every answer, so only those count that
 -- are written down somewhere: in the registry, as publishers, or by emsn.learn_habits.
@@ -49,6 +48,20 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION emsn.bulk_sql(text) IS 'Query over the table of detections for all stations at once, ready to execute.';
+
+-- The planner, who knows little of tables on other servers, expects few rows from there, or as many groups as rows, and may
+-- then rather fetch them all. Until the calling function ends, which has a SET of both, grouping here looks dear.
+CREATE FUNCTION emsn.prefer_groups_elsewhere() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF emsn.is_remote() THEN
+        PERFORM set_config('enable_hashagg', 'off', true), set_config('enable_sort', 'off', true);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION emsn.prefer_groups_elsewhere() IS 'Until the calling function ends: rows are grouped on the server where they lie.';
 
 -- Known stations, those of one time zone together: they share their day borders. Without those whose server does not
 -- answer. is_local: the times are those of a column of type timestamp.

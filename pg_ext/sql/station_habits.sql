@@ -16,12 +16,15 @@ CREATE FUNCTION emsn.learn_habits() RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_partitionwise_aggregate = on
+SET enable_hashagg = on
+SET enable_sort = on
 SET jit = off
 AS $$
 DECLARE
     days CONSTANT integer := 21; -- some of them may be silent
     g record;
 BEGIN
+    PERFORM emsn.prefer_groups_elsewhere();
     PERFORM emsn.require_primary('learn_habits');
     -- a view would run its functions with the rights of whoever calls this
     IF EXISTS (SELECT FROM emsn.settings AS s
@@ -40,7 +43,6 @@ BEGIN
                 WHERE d.station = ANY (%1$L) AND {live}
                   AND d.detection_timestamp >= (%3$s)[1] AND d.detection_timestamp < (%3$s)[2]
                 GROUP BY d.station, width_bucket(d.detection_timestamp, %2$s) - 1
-                HAVING count(*) > 0
             ),
             heard AS (
                 SELECT s.station, s.hour / 24 AS day,
