@@ -60,7 +60,7 @@ std::string nearest_folder(std::string path) {
 
 void require_mounted(std::string_view given, const std::string &path) {
     const std::string folder = nearest_folder(folder_of(path));
-    if (mount_of(folder).mount_point == "/") {
+    if (disk_of(folder).mount_point == "/") {
         refuse(Errc::unavailable, given,
                "nothing is mounted there: its nearest mount point is / (option require_mount)");
     }

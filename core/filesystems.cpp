@@ -58,6 +58,17 @@ bool is_below(const Mount &mount, const Mount &top) {
            (top.mount_point == "/" || mount.mount_point[top.mount_point.size()] == '/');
 }
 
+// In a service's sandbox (ProtectSystem= of systemd.exec(5)) every mount is read-only, whatever the disk is:
+// there, where / is so too by its mount alone, only what the file system itself says is told.
+void see_through_sandbox(std::vector<Mount> &visible) {
+    const bool sandboxed = !visible.empty() && visible.front().mount_point == "/" &&
+                           visible.front().read_only && !visible.front().read_only_device;
+    if (!sandboxed)
+        return;
+    for (Mount &mount : visible)
+        mount.read_only = mount.read_only_device;
+}
+
 // Its own server may be away, or the one of a mount on the way to it.
 bool may_hang(const Mount &mount, const std::vector<Mount> &visible) {
     return may_block(mount.fs_type) || std::any_of(visible.begin(), visible.end(), [&](const Mount &other) {
@@ -99,7 +110,8 @@ class Answers {
 
 std::vector<Filesystem> filesystems(const std::vector<Mount> &mounts, std::chrono::milliseconds limit) {
     const auto until = Clock::now() + limit;
-    const auto visible = visible_of(mounts);
+    auto visible = visible_of(mounts);
+    see_through_sandbox(visible);
     std::vector<Filesystem> rows;
     std::vector<Mount> remote;
     std::vector<Mount> local;

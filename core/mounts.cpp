@@ -61,13 +61,22 @@ Mount parse_line(std::string_view line) {
         throw Error(Errc::internal, "parse mountinfo: line not understood: " + std::string(line));
     }
     mount.device_id = fields[2];
+    mount.root = unescape(fields[3]);
     mount.mount_point = unescape(fields[4]);
     mount.fs_type = unescape(dash[1]);
     mount.device = unescape(dash[2]);
     // the mount can be read-only, or the file system below it, as after an error
     const auto super_options = std::distance(dash, fields.end()) > 3 ? dash[3] : std::string_view();
-    mount.read_only = has_option(fields[5], "ro") || has_option(super_options, "ro");
+    mount.read_only_device = has_option(super_options, "ro");
+    mount.read_only = mount.read_only_device || has_option(fields[5], "ro");
     return mount;
+}
+
+// What is seen at / now; nullptr where the mount at / is not ours to see, as in some chroots.
+const Mount *root_of(const std::vector<Mount> &mounts) {
+    const auto found = std::find_if(mounts.rbegin(), mounts.rend(),
+                                    [](const Mount &mount) { return mount.mount_point == "/"; });
+    return found != mounts.rend() ? &*found : nullptr;
 }
 
 } // namespace
@@ -101,6 +110,18 @@ Mount mount_of(const std::string &path) {
             return mount;
     }
     throw Error(Errc::unsupported, "find the mount of " + path + ": it lies outside this process's root");
+}
+
+const Mount &disk_of(const Mount &mount, const std::vector<Mount> &mounts) {
+    const Mount *root = root_of(mounts);
+    if (root == nullptr || mount.device_id != root->device_id)
+        return mount;
+    const std::string itself = (root->root == "/" ? "" : root->root) + mount.mount_point;
+    return mount.root == itself ? *root : mount;
+}
+
+Mount disk_of(const std::string &path) {
+    return disk_of(mount_of(path), system_mounts());
 }
 
 std::optional<std::uint64_t> mount_id_of(const Fd &fd) noexcept {

@@ -18,8 +18,10 @@ struct Mount {
     std::string device_id;   // "major:minor": the same for two mounts of one file system
     std::string mount_point; // absolute, unescaped
     std::string fs_type;
-    std::string device; // what was mounted: /dev/sda1, server:/share, tmpfs
-    bool read_only = false;
+    std::string device;            // what was mounted: /dev/sda1, server:/share, tmpfs
+    std::string root;              // what part of the file system is mounted; "/": all of it
+    bool read_only = false;        // this mount of it, or all of it
+    bool read_only_device = false; // all of it: as after an error, or a write-protected card
 };
 
 struct Usage {
@@ -54,6 +56,13 @@ struct Filesystem {
 // The mount that holds the file or directory at path, by the kernel's own mount ID.
 // Throws Error when path cannot be reached or the kernel (before 5.8) does not tell.
 [[nodiscard]] Mount mount_of(const std::string &path);
+
+// The mount that decides whose disk is written to at path: mount_of(), but "/" where a part of the root file
+// system is mounted onto itself. A service's sandbox does that with each folder that may be written to
+// (ReadWritePaths= of systemd.exec(5)), and a disk that is away must be noticed all the same.
+[[nodiscard]] Mount disk_of(const std::string &path);
+// The same for one of mounts.
+[[nodiscard]] const Mount &disk_of(const Mount &mount, const std::vector<Mount> &mounts);
 
 // The kernel's own mount ID of an open file or directory; nullopt where it (before 5.8) does not tell.
 [[nodiscard]] std::optional<std::uint64_t> mount_id_of(const Fd &fd) noexcept;

@@ -56,7 +56,8 @@ DECLARE
     subject text;
 BEGIN
     FOR d IN
-        SELECT s.station, s.received_at, s.mount_point, s.total_bytes, s.available_bytes, s.used_percent, s.error
+        SELECT s.station, s.received_at, s.mount_point, s.total_bytes, s.available_bytes, s.used_percent, s.error,
+               s.fs_type, s.device, s.read_only
         FROM emsn.station_disks() AS s
         ORDER BY s.station, s.mount_point
     LOOP
@@ -71,13 +72,21 @@ BEGIN
                                         ', ' || pg_size_pretty(d.available_bytes) || ' available'),
                                  format('Free space on %s at %s, or enlarge it.', d.mount_point, d.station))
             END, d.station, d.received_at);
+        -- a card that wears out is made read-only by the kernel, and what records on it does no more
+        IF d.read_only AND d.fs_type IN ('ext2', 'ext3', 'ext4', 'f2fs', 'btrfs', 'xfs', 'vfat', 'exfat', 'ntfs3', 'fuseblk') THEN
+            RETURN NEXT emsn.as_reported(
+                emsn.judge('read_only_disk', subject, 1, 'disks', NULL, false, NULL, '1',
+                           format('%s%s is read-only', d.mount_point, ' (' || d.device || ')'),
+                           format('On %s: see why: dmesg; is it a disk that wears out?', d.station)),
+                d.station, d.received_at);
+        END IF;
     END LOOP;
     RETURN QUERY
     SELECT u.check_name, u.subject, u.status, u.value, u.unit, u.warning_at, u.critical_at, u.message, u.remedy, u.measured_at
     FROM emsn.unreported('disk_usage', 'filesystems') AS u;
 END
 $$;
-COMMENT ON FUNCTION emsn.check_station_disks() IS 'How full each file system of each station is, per cent as df shows it.';
+COMMENT ON FUNCTION emsn.check_station_disks() IS 'How full each file system of each station is, per cent as df shows it, and which disk is read-only.';
 
 CREATE FUNCTION emsn.check_failed_units() RETURNS SETOF emsn.health_row
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10

@@ -9,7 +9,7 @@ COMMENT ON FUNCTION emsn.is_filled_by_users(text) IS 'Whether it means something
 
 CREATE FUNCTION emsn.station_disks()
 RETURNS TABLE (station text, received_at timestamptz, mount_point text, total_bytes bigint, used_bytes bigint,
-               available_bytes bigint, used_percent numeric, error text)
+               available_bytes bigint, used_percent numeric, error text, fs_type text, device text, read_only boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -22,7 +22,10 @@ BEGIN
            emsn.json_count(f.disk -> 'used_bytes'),
            emsn.json_count(f.disk -> 'available_bytes'),
            emsn.json_number(f.disk -> 'used_percent', 0, 100),
-           emsn.json_text(f.disk -> 'error')
+           emsn.json_text(f.disk -> 'error'),
+           emsn.json_text(f.disk -> 'fs_type'),
+           emsn.json_text(f.disk -> 'device'),
+           emsn.json_boolean(f.disk -> 'read_only')
     FROM emsn.newest_host_reports() AS r
     CROSS JOIN LATERAL emsn.json_rows(r.report -> 'filesystems') AS f (disk)
     WHERE emsn.json_text(f.disk -> 'mount_point') IS NOT NULL

@@ -14,7 +14,7 @@ enter_folder() {
     [[ -d $to ]] || die "$((require_mount ? 75 : 1))" "$to: no such folder$( ((!require_mount)) || echo ': is the disk mounted?')"
     to=$(realpath -- "$to")
     if ((require_mount)); then
-        mount_point=$(findmnt -nro TARGET -T "$to") || die 1 "$to: its mount point is not to be found"
+        mount_point=$(nearest_mount "$to") || die 1 "$to: its mount point is not to be found"
         [[ $mount_point != / ]] || die 75 "$to: nothing is mounted there"
     fi
     folder=$to${station:+/$station}/${folders[$kind]}

@@ -8,8 +8,9 @@
 PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libsqlite3-dev libxxhash-dev nlohmann-json3-dev postgresql-server-dev-15
     libpq-dev)
 PACKAGES_RUN=(sqlite3 libpq5 python3 postgresql-15 rsync zstd jq file attr)
+PACKAGES_MACHINE=(systemd systemd-container dbus)
 PACKAGES_TEST=(libgtest-dev openssl clang clang-format clang-tidy shellcheck git btrfs-progs xfsprogs
-    exfat-fuse exfatprogs prometheus-postgres-exporter systemd dbus-user-session)
+    exfat-fuse exfatprogs prometheus-postgres-exporter dbus-user-session iproute2 "${PACKAGES_MACHINE[@]}")
 PACKAGES_BENCH=(check-postgres pg-activity pgbouncer python3-psycopg2)
 
 ensure_packages() {

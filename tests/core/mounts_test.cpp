@@ -28,6 +28,50 @@ TEST(Mounts, ReadsMountinfoOfAPi) {
     EXPECT_EQ(mounts[3].fs_type, "nfs4");
     EXPECT_EQ(mounts[3].device, "nas:/backup\ttab");
     EXPECT_TRUE(mounts[3].read_only) << "mounted read-only";
+    EXPECT_TRUE(mounts[2].read_only_device);
+    EXPECT_FALSE(mounts[3].read_only_device);
+}
+
+// What a service sees with ProtectSystem=strict and ReadWritePaths=/mnt/usb /mnt/away: the stick is there,
+// the other is not, and both folders are mount points.
+constexpr const char *kSandbox = R"(40 1 179:2 / / ro,noatime - ext4 /dev/mmcblk0p2 rw
+41 40 8:1 / /mnt/usb rw,relatime - ext4 /dev/sda1 rw
+42 40 179:2 /mnt/away /mnt/away rw,noatime - ext4 /dev/mmcblk0p2 rw
+43 40 8:2 / /mnt/worn ro,relatime - ext4 /dev/sdb1 ro,errors=remount-ro
+44 40 179:2 /srv/music /mnt/music ro,noatime - ext4 /dev/mmcblk0p2 rw
+)";
+
+TEST(Mounts, AFolderThatASandboxMountsOntoItselfIsStillTheRootFileSystem) {
+    auto mounts = parse_mountinfo(kSandbox);
+    EXPECT_EQ(disk_of(mounts[1], mounts).mount_point, "/mnt/usb");
+    EXPECT_EQ(disk_of(mounts[2], mounts).mount_point, "/") << "no disk is there";
+    EXPECT_EQ(disk_of(mounts[4], mounts).mount_point, "/mnt/music") << "somebody wanted that one";
+    EXPECT_EQ(disk_of(mounts[0], mounts).mount_point, "/");
+    // / itself a part of a file system, as a subvolume of btrfs
+    mounts[0].root = "/@";
+    mounts[2].root = "/@/mnt/away";
+    mounts[4].root = "/@backups";
+    EXPECT_EQ(disk_of(mounts[2], mounts).mount_point, "/");
+    EXPECT_EQ(disk_of(mounts[4], mounts).mount_point, "/mnt/music");
+    mounts.erase(mounts.begin()); // a chroot
+    EXPECT_EQ(disk_of(mounts[1], mounts).mount_point, "/mnt/away");
+}
+
+TEST(Mounts, OutOfASandboxOnlyADiskThatIsReadOnlyItselfIsReadOnly) {
+    const auto read_only = [](const std::string &text) {
+        std::string points;
+        for (const auto &row : filesystems(parse_mountinfo(text))) {
+            if (row.mount.read_only)
+                points += row.mount.mount_point + " ";
+        }
+        return points;
+    };
+    const std::string worn = "43 40 8:2 / /no/worn ro,relatime - ext4 /dev/sdb1 ro,errors=remount-ro\n";
+    const std::string bound = "44 40 8:3 / /no/bound ro,relatime - ext4 /dev/sdc1 rw\n";
+    EXPECT_EQ(read_only("40 1 179:2 / / ro,noatime - ext4 /dev/mmcblk0p2 rw\n" + worn + bound), "/no/worn ");
+    EXPECT_EQ(read_only("40 1 179:2 / / rw,noatime - ext4 /dev/mmcblk0p2 rw\n" + worn + bound),
+              "/no/bound /no/worn ");
+    EXPECT_EQ(read_only("40 1 179:2 / / ro,noatime - ext4 /dev/mmcblk0p2 ro\n" + worn), "/ /no/worn ");
 }
 
 TEST(Mounts, ABrokenLineIsAnError) {

@@ -27,6 +27,17 @@ TEST_F(HostChecks, DisksOfEachStation) {
     EXPECT_EQ(health("disk_usage' AND subject = 'zolder /mnt/usb", "status"), "ok");
 }
 
+TEST_F(HostChecks, ADiskThatTheKernelMadeReadOnlyIsAnAlarm) {
+    report("zolder", R"("filesystems": [
+        {"mount_point": "/", "fs_type": "ext4", "device": "/dev/mmcblk0p2", "used_percent": 10, "read_only": true},
+        {"mount_point": "/boot", "fs_type": "vfat", "device": "/dev/mmcblk0p1", "used_percent": 10, "read_only": false},
+        {"mount_point": "/mnt/iso", "fs_type": "nfs4", "device": "nas:/x", "used_percent": 10, "read_only": true}])");
+    EXPECT_EQ(health("read_only_disk"), "zolder /|critical|1|/ (/dev/mmcblk0p2) is read-only");
+    db.exec("INSERT INTO emsn.thresholds (check_name, subject, critical_at) VALUES ('read_only_disk', "
+            "'zolder /', '2')");
+    EXPECT_EQ(health("read_only_disk", "status"), "ok") << "somebody wants it so";
+}
+
 TEST_F(HostChecks, EachFailedUnitIsARowOrOneSaysThatNoneIs) {
     report("a", R"("units": [{"name": "emsn-mirror.service", "active_state": "failed", "result": "timeout"},
         {"name": "emsn-mirror.timer", "active_state": "active"}, {"name": "ssh.service", "active_state": "failed"}])");
