@@ -1,7 +1,7 @@
 -- Who may do what, in one place. PUBLIC: nothing. Naming tables and writing settings: the owner only.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA emsn FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA emsn FROM PUBLIC;
-REVOKE ALL ON TYPE emsn.health_row, emsn.day_count, emsn.publish_target, emsn.publish_counts FROM PUBLIC;
+REVOKE ALL ON TYPE emsn.health_row, emsn.publish_target, emsn.publish_counts FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA emsn TO pg_monitor, pg_read_server_files, pg_signal_backend;
 
@@ -31,7 +31,7 @@ GRANT SELECT ON
     emsn.rejected_detections,
     emsn.publishers
 TO pg_monitor;
-GRANT USAGE ON TYPE emsn.health_row, emsn.day_count TO pg_monitor;
+GRANT USAGE ON TYPE emsn.health_row TO pg_monitor;
 GRANT EXECUTE ON FUNCTION
     emsn.limits(text, text, text, text),
     emsn.is_at_or_above(numeric, text, numeric),
@@ -74,7 +74,6 @@ GRANT EXECUTE ON FUNCTION
     emsn.has_learned_habits(),
     emsn.has_many_stations(),
     emsn.in_bulk(),
-    emsn.bulk_day_counts(text, date, text[], integer, time, time, emsn.day_count[]),
     emsn.bulk_habit_rows(integer),
     emsn.bulk_detections_per_station(date, date),
     emsn.judge(text, text, numeric, text, numeric, boolean, text, text, text, text),
