@@ -98,7 +98,7 @@ BEGIN
         RETURN reading;
     END IF;
     -- Each jump looks into the index of each partition. What was learned knows the stations of all of them, and new ones
-    -- are in the present one.
+    -- are in the present one, or have published.
     IF NOT as_owner AND emsn.has_learned_habits() THEN
         SELECT p.is_local, p.from_time, p.to_time
         INTO present
@@ -107,7 +107,7 @@ BEGIN
         IF FOUND AND NOT present.is_local THEN
             RETURN replace(jumping, '{live}', format(
                        '{live} AND d.detection_timestamp >= %L AND d.detection_timestamp < %L', present.from_time, present.to_time))
-                   || ' UNION SELECT h.station FROM emsn.station_habits AS h';
+                   || ' UNION SELECT h.station FROM emsn.station_habits AS h UNION SELECT s.station FROM emsn.sync_state AS s';
         END IF;
     END IF;
     RETURN jumping;
