@@ -63,6 +63,7 @@ COMMENT ON FUNCTION emsn.detections_sql(text) IS 'Query over the table of detect
 CREATE FUNCTION emsn.station_names_sql(as_owner boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
 AS $$
 DECLARE
     jumping CONSTANT text := '
