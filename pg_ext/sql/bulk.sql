@@ -1,7 +1,7 @@
 -- What the stations heard, for many of them and for those on other servers: one query for all stations of a time zone
 -- instead of one look each. postgres_fdw sends such a query whole to each server, filter and aggregate
 -- (enable_partitionwise_aggregate). It sends neither functions of a time zone nor joins with what is here, so borders come as
--- constants, and days are told apart by width_bucket.
+-- constants, and days are told apart by width_bucket or date_bin.
 
 -- From here on one pass for all stations costs less than one look for each. Asked in every answer, so only those count that
 -- are written down somewhere: in the registry, as publishers, or by emsn.learn_habits.
