@@ -1,9 +1,10 @@
--- What the stations heard: today, on each day, and when last. Deleted rows count nowhere.
+-- What the stations heard: today, on each day, and when last. Deleted rows count nowhere. PARALLEL UNSAFE: asking other
+-- servers takes subtransactions.
 
 CREATE FUNCTION emsn.today_rows()
 RETURNS TABLE (station text, time_zone text, expected boolean, detections bigint, species bigint,
                last_detection timestamptz)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
@@ -68,7 +69,7 @@ COMMENT ON FUNCTION emsn.silent_hours(timestamptz) IS 'Hours since then.';
 
 CREATE FUNCTION emsn.station_rows()
 RETURNS TABLE (station text, time_zone text, first_detection timestamptz, last_detection timestamptz)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
@@ -112,7 +113,7 @@ COMMENT ON VIEW emsn.stations IS 'Known stations: first and last detection, hour
 
 CREATE FUNCTION emsn.detections_per_station(from_day date, to_day date)
 RETURNS TABLE (station text, day date, detections bigint, species bigint)
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 100
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
