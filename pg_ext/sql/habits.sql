@@ -85,7 +85,7 @@ END
 $$;
 COMMENT ON FUNCTION emsn.habits_sql(text, integer) IS 'Query for what is usual for some stations, ready to execute.';
 
-CREATE FUNCTION emsn.habit_rows(counted_to integer DEFAULT NULL)
+CREATE FUNCTION emsn.habit_rows_one_by_one(counted_to integer)
 RETURNS TABLE (station text, usual_by_now numeric, usual_silence_hours numeric)
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -93,6 +93,21 @@ SET jit = off
 AS $$
 BEGIN
     RETURN QUERY EXECUTE emsn.habits_sql('emsn.heard_stations()', counted_to);
+END
+$$;
+COMMENT ON FUNCTION emsn.habit_rows_one_by_one(integer) IS 'What is usual for each known station: detections by this time of day (no day counted further than counted_to), and hours of silence.';
+
+CREATE FUNCTION emsn.habit_rows(counted_to integer DEFAULT NULL)
+RETURNS TABLE (station text, usual_by_now numeric, usual_silence_hours numeric)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF emsn.in_bulk() THEN
+        RETURN QUERY SELECT r.station, r.usual_by_now, r.usual_silence_hours FROM emsn.bulk_habit_rows(counted_to) AS r;
+    ELSE
+        RETURN QUERY SELECT r.station, r.usual_by_now, r.usual_silence_hours FROM emsn.habit_rows_one_by_one(counted_to) AS r;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION emsn.habit_rows(integer) IS 'What is usual for each known station: detections by this time of day (no day counted further than counted_to), and hours of silence.';

@@ -60,7 +60,7 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
-    names CONSTANT text := emsn.detections_sql(emsn.station_names_sql());
+    names CONSTANT text := emsn.detections_sql(emsn.station_names_sql(true));
     own_zone CONSTANT boolean := EXISTS (SELECT
                                          FROM pg_settings AS s
                                          WHERE s.name = 'TimeZone'
