@@ -58,10 +58,19 @@ void Machine::end() {
 
 Outcome Machine::run(const std::vector<std::string> &argv) const {
     // -r: in a chroot the root of that namespace is not that of the machine
-    std::vector<std::string> all{"nsenter", "-t", leader_, "-a", "-r", "-w", "--"};
+    std::vector<std::string> all{"nsenter",
+                                 "-t",
+                                 leader_,
+                                 "-a",
+                                 "-r",
+                                 "-w",
+                                 "--",
+                                 "env",
+                                 "-i",
+                                 "HOME=/root",
+                                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
     if (emsn_ == Emsn::kThere)
-        all.insert(all.end(),
-                   {"env", "EMSN_SO=/usr/lib/emsn/emsn.so", "EMSN_PG_SO=/usr/lib/emsn/emsn_pg.so"});
+        all.insert(all.end(), {"EMSN_SO=/usr/lib/emsn/emsn.so", "EMSN_PG_SO=/usr/lib/emsn/emsn_pg.so"});
     all.insert(all.end(), argv.begin(), argv.end());
     return test::run(all);
 }
