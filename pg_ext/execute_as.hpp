@@ -12,4 +12,8 @@ namespace emsn::pg {
 void execute_as(Oid user, int security, const char *statement, int arguments = 0, Oid *types = nullptr,
                 Datum *values = nullptr, const char *nulls = nullptr);
 
+// The same for code that is not trusted, whose rows go to receiver, all of them. search_path is pg_catalog,
+// pg_temp.
+void query_as(Oid user, const char *query, DestReceiver *receiver);
+
 } // namespace emsn::pg

@@ -1,6 +1,10 @@
 // emsn.execute_as_owner: what publishing does to the user's table, with the rights of that table's owner and
 // no others. Triggers, defaults, checks and casts there are code of the owner's making; the functions that
 // call this act as the owner of the extension, a superuser.
+#include "pg_ext/table_owner.hpp"
+
+#include <cstring>
+
 #include "pg_ext/execute_as.hpp"
 
 extern "C" {
@@ -11,19 +15,17 @@ extern "C" {
 PG_FUNCTION_INFO_V1(emsn_health_execute_as_owner);
 }
 
-namespace {
+namespace emsn::pg {
 
-using namespace emsn;
+const char *const kReadable = "rpfvm"; // RELKIND_RELATION, partitioned, foreign, view, materialized view
 
-// Whoever was granted EXECUTE by mistake is refused too.
-void require_owner_of(Oid function) {
+void require_owner_of(Oid function, const char *name) {
     if (!pg_proc_ownercheck(function, GetUserId()))
-        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FUNCTION, "execute_as_owner");
+        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FUNCTION, name);
 }
 
-// The lock comes first: whose rights count must not change before it is read.
-Oid lock_and_find_owner(Oid relation) {
-    LockRelationOid(relation, RowExclusiveLock);
+Oid lock_and_find_owner(Oid relation, LOCKMODE lock, const char *kinds) {
+    LockRelationOid(relation, lock);
     HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
     if (!HeapTupleIsValid(tuple))
         ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE), errmsg("the table of detections was just replaced")));
@@ -31,11 +33,19 @@ Oid lock_and_find_owner(Oid relation) {
     const Oid owner = row->relowner;
     const char kind = row->relkind;
     ReleaseSysCache(tuple);
-    if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+    if (std::strchr(kinds, kind) == nullptr)
         ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
                         errmsg("the relation with OID %u is not a table", relation)));
     return owner;
 }
+
+} // namespace emsn::pg
+
+namespace {
+
+using namespace emsn;
+
+constexpr const char *kWritable = "rp"; // RELKIND_RELATION, RELKIND_PARTITIONED_TABLE
 
 // The number of rows changed, or the bigint that the statement returned.
 std::int64_t outcome() {
@@ -56,8 +66,8 @@ Datum emsn_health_execute_as_owner(PG_FUNCTION_ARGS) {
     const Oid relation = PG_GETARG_OID(0);
     const char *const search_path = text_to_cstring(PG_GETARG_TEXT_PP(1));
     const char *const statement = text_to_cstring(PG_GETARG_TEXT_PP(2));
-    require_owner_of(fcinfo->flinfo->fn_oid);
-    const Oid owner = lock_and_find_owner(relation);
+    pg::require_owner_of(fcinfo->flinfo->fn_oid, "execute_as_owner");
+    const Oid owner = pg::lock_and_find_owner(relation, RowExclusiveLock, kWritable);
     SPI_connect();
     const int settings = NewGUCNestLevel();
     static_cast<void>(set_config_option("search_path", search_path, PGC_USERSET, PGC_S_SESSION,

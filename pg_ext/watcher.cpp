@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "pg_ext/job.hpp"
+#include "pg_ext/job_worker.hpp"
 #include "pg_ext/watcher_jobs.hpp"
 #include "pg_ext/watcher_settings.hpp"
 
@@ -28,6 +29,7 @@ Job find = {.activity = "looking for the extension", .work = find_extension, .ti
 Job count = {.activity = "counting detections", .work = count_detections, .timeout_ms = kTimeoutMs};
 Job record = {.activity = "taking a sample", .work = record_sample, .timeout_ms = kTimeoutMs};
 Job forget = {.activity = "deleting old samples", .work = forget_history, .timeout_ms = kTimeoutMs};
+Job look = {.activity = "looking for due jobs", .work = find_due_job, .timeout_ms = kTimeoutMs};
 Job choose = {.activity = "guarding the connection slots",
               .work = choose_victim,
               .timeout_ms = kTimeoutMs,
@@ -96,6 +98,9 @@ void play(Round *round) {
     if (watcher_settings.guard_min_available > 0)
         guard_slots(round);
     run_job(&forget, round);
+    if (watcher_settings.run_jobs && may_start_job_worker() && run_job(&look, round) &&
+        round->due_job != nullptr)
+        start_job_worker();
     pgstat_report_stat(true);
     pgstat_report_activity(STATE_IDLE, "waiting for the next sample");
 }

@@ -143,4 +143,37 @@ void end_victim(void *subject) {
     round->victim_ended = DatumGetBool(column(1));
 }
 
+void find_due_job(void *subject) {
+    auto *const round = static_cast<Round *>(subject);
+    round->due_job = nullptr;
+    if (!find_owner(round))
+        return;
+    execute_as(round->owner, SECURITY_LOCAL_USERID_CHANGE,
+               "SELECT min(j) FROM (SELECT j FROM emsn.due_jobs() AS j LIMIT 1) AS d");
+    round->due_job = text_column(1, round->memory);
+}
+
+void run_due_job(void *subject) {
+    auto *const round = static_cast<Round *>(subject);
+    round->job_failure = nullptr;
+    round->job_started_at = GetCurrentTimestamp();
+    if (!find_owner(round))
+        return;
+    Oid types[] = {TEXTOID};
+    Datum values[] = {CStringGetTextDatum(round->due_job)};
+    execute_as(round->owner, SECURITY_LOCAL_USERID_CHANGE, "SELECT emsn.try_job($1)", 1, types, values);
+    round->job_failure = text_column(1, round->memory);
+}
+
+void record_failed_job(void *subject) {
+    auto *const round = static_cast<Round *>(subject);
+    if (!find_owner(round))
+        return;
+    Oid types[] = {TEXTOID, TIMESTAMPTZOID, TEXTOID};
+    Datum values[] = {CStringGetTextDatum(round->due_job), TimestampTzGetDatum(round->job_started_at),
+                      CStringGetTextDatum(round->job_failure)};
+    execute_as(round->owner, SECURITY_LOCAL_USERID_CHANGE,
+               "SELECT emsn.record_run($1, 'all stations', $2, NULL, $3)", 3, types, values);
+}
+
 } // namespace emsn::pg

@@ -19,6 +19,10 @@ struct Round {
     TimestampTz victim_decided_at = 0;
     char *victim_reason = nullptr;
     bool victim_ended = false;
+
+    char *due_job = nullptr;     // nullptr: none is due
+    char *job_failure = nullptr; // nullptr: it succeeded
+    TimestampTz job_started_at = 0;
 };
 
 // subject is the Round.
@@ -28,5 +32,8 @@ void record_sample(void *subject);
 void forget_history(void *subject);
 void choose_victim(void *subject);
 void end_victim(void *subject);
+void find_due_job(void *subject);
+void run_due_job(void *subject);
+void record_failed_job(void *subject); // of one that was cancelled, so that it could not do so itself
 
 } // namespace emsn::pg

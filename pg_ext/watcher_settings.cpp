@@ -41,6 +41,10 @@ void define_settings() {
     define_number("emsn_health.guard_idle_after",
                   "How long a session sits idle in a transaction before it may be ended.", nullptr,
                   &settings->guard_idle_after_s, kDefaultIdleAfterSeconds, 1, INT_MAX, GUC_UNIT_S);
+    DefineCustomBoolVariable("emsn_health.run_jobs",
+                             "Runs the jobs learn and check_anomalies when they are due.",
+                             "In a worker of its own, so that samples go on meanwhile.", &settings->run_jobs,
+                             false, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
     DefineCustomStringVariable("emsn_health.database", "Database in which the watcher works.",
                                "It has the extension emsn_health. Empty: the watcher rests.",
                                &settings->database, "postgres", PGC_SIGHUP, GUC_IS_NAME, nullptr, nullptr,

@@ -9,6 +9,7 @@ struct WatcherSettings {
     int history_retention_s;
     int guard_min_available; // 0: the guard is off
     int guard_idle_after_s;
+    bool run_jobs;
 };
 
 extern WatcherSettings watcher_settings;

@@ -1,7 +1,7 @@
 -- Checks of the stations. One function: where the table of detections cannot be read, that is one answer, not one for
 -- each check and station.
 CREATE FUNCTION emsn.check_stations() RETURNS SETOF emsn.health_row
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 20
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -16,17 +16,39 @@ DECLARE
     s record;
     exactly boolean := EXISTS (SELECT FROM emsn.thresholds AS t
                                WHERE t.check_name = 'detections_today' AND concat(t.warning_at, t.critical_at) LIKE '%\%%');
+    in_bulk CONSTANT boolean := emsn.in_bulk();
+    learned CONSTANT boolean := emsn.has_learned_habits();
     silent_hours numeric;
     nameless bigint;
+    elsewhere CONSTANT text[] := emsn.stations_judged_elsewhere();
     result emsn.health_row;
 BEGIN
     PERFORM emsn.require_readable_detections();
+    exactly := exactly OR learned;
     FOR s IN
-        SELECT r.station, r.time_zone, r.expected, r.detections, r.species, r.last_detection,
-               f.detections AS future_detections, f.until AS future_until, h.usual_by_now, h.usual_silence_hours
-        FROM emsn.today_rows() AS r
-        LEFT JOIN emsn.future_rows() AS f ON f.station = r.station
-        LEFT JOIN emsn.habit_rows(CASE WHEN NOT exactly THEN counted_to END) AS h ON h.station = r.station
+        SELECT r.station, r.time_zone, r.expected, r.detections, r.species, r.last_detection, r.future_detections,
+               r.future_until, h.usual_by_now, h.usual_silence_hours
+        FROM (
+            SELECT b.station, b.time_zone, b.expected, b.detections, b.species, b.last_detection, b.future_detections,
+                   b.future_until
+            FROM emsn.bulk_station_rows() AS b
+            WHERE in_bulk AND b.station <> ALL (elsewhere) -- emsn.check_shards speaks of the others
+              AND b.detections IS NOT NULL
+            UNION ALL
+            SELECT t.station, t.time_zone, t.expected, t.detections, t.species, t.last_detection, f.detections, f.until
+            FROM emsn.today_rows() AS t
+            LEFT JOIN emsn.future_rows() AS f ON f.station = t.station
+            WHERE NOT in_bulk
+        ) AS r
+        LEFT JOIN (
+            SELECT l.station, l.usual_by_now, l.usual_silence_hours
+            FROM emsn.learned_habit_rows() AS l
+            WHERE learned
+            UNION ALL
+            SELECT c.station, c.usual_by_now, c.usual_silence_hours
+            FROM emsn.habit_rows(CASE WHEN NOT exactly THEN counted_to END) AS c
+            WHERE NOT learned
+        ) AS h ON h.station = r.station
     LOOP
         result := emsn.judge(
             'detections_today', s.station, s.detections, 'detections', s.usual_by_now, true,

@@ -1,13 +1,19 @@
--- What the stations heard: today, on each day, and when last. Deleted rows count nowhere.
+-- What the stations heard: today, on each day, and when last. Deleted rows count nowhere. PARALLEL UNSAFE: asking other
+-- servers takes subtransactions.
 
 CREATE FUNCTION emsn.today_rows()
 RETURNS TABLE (station text, time_zone text, expected boolean, detections bigint, species bigint,
                last_detection timestamptz)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 BEGIN
+    IF emsn.in_bulk() THEN
+        RETURN QUERY SELECT b.station, b.time_zone, b.expected, b.detections, b.species, b.last_detection
+                     FROM emsn.bulk_station_rows() AS b;
+        RETURN;
+    END IF;
     RETURN QUERY EXECUTE emsn.detections_sql('
         SELECT k.station,
                k.time_zone,
@@ -63,11 +69,17 @@ COMMENT ON FUNCTION emsn.silent_hours(timestamptz) IS 'Hours since then.';
 
 CREATE FUNCTION emsn.station_rows()
 RETURNS TABLE (station text, time_zone text, first_detection timestamptz, last_detection timestamptz)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 BEGIN
+    IF emsn.is_remote() THEN
+        RETURN QUERY SELECT b.station, b.time_zone, f.first_detection, b.last_detection
+                     FROM emsn.bulk_station_rows() AS b
+                     LEFT JOIN emsn.bulk_first_detections() AS f ON f.station = b.station;
+        RETURN;
+    END IF;
     RETURN QUERY EXECUTE emsn.detections_sql('
         SELECT k.station,
                k.time_zone,
@@ -101,7 +113,7 @@ COMMENT ON VIEW emsn.stations IS 'Known stations: first and last detection, hour
 
 CREATE FUNCTION emsn.detections_per_station(from_day date, to_day date)
 RETURNS TABLE (station text, day date, detections bigint, species bigint)
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 100
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
@@ -116,6 +128,12 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('detections_per_station: %s to %s is no range of days', from_day, to_day);
+    END IF;
+    IF emsn.in_bulk() THEN
+        RETURN QUERY SELECT r.station, r.day, r.detections, r.species
+                     FROM emsn.bulk_detections_per_station(from_day, to_day) AS r
+                     ORDER BY r.station, r.day;
+        RETURN;
     END IF;
     RETURN QUERY EXECUTE emsn.detections_sql('
         SELECT k.station,

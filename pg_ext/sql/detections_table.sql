@@ -181,6 +181,7 @@ BEGIN
                            month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC');
         END LOOP;
     END IF;
+    PERFORM emsn.track_changes_of(format('%I.%I', in_schema, base)::regclass);
     RETURN emsn.use_detections(format('%I.%I', in_schema, base)::regclass);
 END
 $$;

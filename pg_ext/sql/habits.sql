@@ -9,14 +9,14 @@
 --                         2 hours at least, for rows may arrive in batches. In the evening that reaches to the next
 --                         morning, so nights are no silence, and it follows the season. NULL with fewer than 5 such days
 --                         in the 60 before the last detection.
-CREATE FUNCTION emsn.habit_rows(counted_to integer DEFAULT NULL)
-RETURNS TABLE (station text, usual_by_now numeric, usual_silence_hours numeric)
-LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10
+--
+-- stations: what has the columns of emsn.heard_stations, as FROM takes it.
+CREATE FUNCTION emsn.habits_sql(stations text, counted_to integer) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
-SET jit = off
 AS $$
 BEGIN
-    RETURN QUERY EXECUTE emsn.detections_sql('
+    RETURN emsn.detections_sql(replace(replace('
         SELECT k.station,
                u.usual_by_now,
                u.usual_silence_hours
@@ -27,7 +27,7 @@ BEGIN
                    s.clock,
                    s.last_detection,
                    s.last_detection AT TIME ZONE s.time_zone AS last_clock
-            FROM emsn.heard_stations() AS s
+            FROM {stations} AS s
         ) AS k
         CROSS JOIN LATERAL (
             WITH RECURSIVE heard (day, number) AS (
@@ -59,7 +59,7 @@ BEGIN
                     WHERE d.station = k.station AND {live}
                       AND d.detection_timestamp >= (h.day::timestamp {zone})
                       AND d.detection_timestamp <= ((h.day + k.clock::time) {zone})
-                    LIMIT $1
+                    LIMIT {counted_to}
                 ) AS n
             ) AS c
             CROSS JOIN LATERAL (
@@ -80,8 +80,34 @@ BEGIN
                 ) AS n
             ) AS e
             WHERE h.number > 0 AND h.day IS NOT NULL
-        ) AS u')
-    USING counted_to;
+        ) AS u', '{stations}', stations), '{counted_to}', coalesce(counted_to::text, 'ALL')));
+END
+$$;
+COMMENT ON FUNCTION emsn.habits_sql(text, integer) IS 'Query for what is usual for some stations, ready to execute.';
+
+CREATE FUNCTION emsn.habit_rows_one_by_one(counted_to integer)
+RETURNS TABLE (station text, usual_by_now numeric, usual_silence_hours numeric)
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE emsn.habits_sql('emsn.heard_stations()', counted_to);
+END
+$$;
+COMMENT ON FUNCTION emsn.habit_rows_one_by_one(integer) IS 'What is usual for each known station: detections by this time of day (no day counted further than counted_to), and hours of silence.';
+
+CREATE FUNCTION emsn.habit_rows(counted_to integer DEFAULT NULL)
+RETURNS TABLE (station text, usual_by_now numeric, usual_silence_hours numeric)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF emsn.in_bulk() THEN
+        RETURN QUERY SELECT r.station, r.usual_by_now, r.usual_silence_hours FROM emsn.bulk_habit_rows(counted_to) AS r;
+    ELSE
+        RETURN QUERY SELECT r.station, r.usual_by_now, r.usual_silence_hours FROM emsn.habit_rows_one_by_one(counted_to) AS r;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION emsn.habit_rows(integer) IS 'What is usual for each known station: detections by this time of day (no day counted further than counted_to), and hours of silence.';

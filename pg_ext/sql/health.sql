@@ -28,9 +28,14 @@ DECLARE
     alarmed boolean;
     result emsn.health_row;
 BEGIN
-    SELECT l.warning_at, l.critical_at
-    INTO bounds
-    FROM emsn.limits(check_name, subject, default_warning, default_critical) AS l;
+    -- most checks have no row there
+    IF EXISTS (SELECT FROM emsn.thresholds AS t WHERE t.check_name = judge.check_name) THEN
+        SELECT l.warning_at, l.critical_at
+        INTO bounds
+        FROM emsn.limits(check_name, subject, default_warning, default_critical) AS l;
+    ELSE
+        SELECT default_warning AS warning_at, default_critical AS critical_at INTO bounds;
+    END IF;
     IF bad_when_low THEN
         warned := emsn.is_at_or_below(value, bounds.warning_at, whole);
         alarmed := emsn.is_at_or_below(value, bounds.critical_at, whole);
@@ -96,6 +101,8 @@ BEGIN
                      ('check_disk_usage', 'disk_usage', 'server'),
                      ('check_detections_index', 'detections_index', 'all stations'),
                      ('check_dead_tuples', 'dead_tuples', 'all stations'),
+                     ('check_partitions', 'partitions', 'all stations'),
+                     ('check_shards', 'shards', 'all stations'),
                      ('check_stations', 'detections_today', 'all stations'),
                      ('check_host_reports', 'report_age', 'all stations'),
                      ('check_emsn_versions', 'emsn_versions', 'all stations'),
@@ -105,7 +112,10 @@ BEGIN
                      ('check_mirrors', 'mirror_age', 'all stations'),
                      ('check_backups', 'backup_age', 'all stations'),
                      ('check_sync_lag', 'sync_lag', 'all stations'),
-                     ('check_rejected_detections', 'rejected_detections', 'all stations')) AS c (function_name, check_name, subject)
+                     ('check_rejected_detections', 'rejected_detections', 'all stations'),
+                     ('check_open_anomalies', 'anomalies', 'all stations'),
+                     ('check_baselines', 'baselines', 'all stations'),
+                     ('check_jobs', 'jobs', 'all stations')) AS c (function_name, check_name, subject)
     LOOP
         BEGIN
             RETURN QUERY EXECUTE format(

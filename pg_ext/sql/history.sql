@@ -60,7 +60,8 @@ CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(h.detections)
 COMMENT ON VIEW emsn.detection_history IS 'Detections of each station on its own calendar day so far, in each sample in which the watcher counted them.';
 
 -- What the watcher runs as the owner of the table of detections, who has no right on anything here: so it is all in the
--- query, and the registry comes as $1 (stations) and $2 (their time zones). No row: no table is named.
+-- query, and the registry comes as $1 (stations) and $2 (their time zones). No row: no table is named, or its rows lie on
+-- other servers, whose own watchers count them.
 CREATE FUNCTION emsn.detection_count_plan()
 RETURNS TABLE (relation oid, query text, stations text[], time_zones text[])
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 1
@@ -71,7 +72,7 @@ DECLARE
     most_stations CONSTANT integer := 1000;
     named text := (SELECT s.value FROM emsn.settings AS s WHERE s.name = 'detections');
 BEGIN
-    IF named IS NULL THEN
+    IF named IS NULL OR emsn.is_remote() THEN
         RETURN;
     END IF;
     query := emsn.detections_sql(format('
@@ -105,7 +106,7 @@ BEGIN
               AND d.detection_timestamp > ''-infinity''
             ORDER BY d.detection_timestamp DESC
             LIMIT 1
-        ) AS l ON true', emsn.station_names_sql(), most_stations));
+        ) AS l ON true', emsn.station_names_sql(true), most_stations));
     SELECT to_regclass(named),
            coalesce(array_agg(r.station ORDER BY r.station), '{}'),
            coalesce(array_agg(r.time_zone ORDER BY r.station), '{}')

@@ -58,6 +58,9 @@ DECLARE
                              JOIN pg_temp.emsn_source AS s ON s.source_row OPERATOR(pg_catalog.=) i.source_row
                              WHERE t.ctid OPERATOR(pg_catalog.=) i.place AND t.tableoid OPERATOR(pg_catalog.=) i.part
                                AND %s';
+    -- by constants too where the rows lie on another server, or all of them would be read and locked there
+    chosen CONSTANT text := CASE WHEN t.is_remote THEN
+        ' AND t.station OPERATOR(pg_catalog.=) %s AND t.ctid OPERATOR(pg_catalog.=) ANY (%L::pg_catalog.tid[])' ELSE '' END;
     expected CONSTANT text := 'SELECT count(*) FROM pg_temp.emsn_pairs AS i WHERE ';
     sources bigint;
     candidates bigint;
@@ -104,7 +107,9 @@ BEGIN
         IF emsn.execute_as_owner(t.relation, t.search_path, format(
                'UPDATE %s AS t SET %s FROM pg_temp.emsn_pairs AS i
                 WHERE t.ctid OPERATOR(pg_catalog.=) i.place AND t.tableoid OPERATOR(pg_catalog.=) i.part
-                  AND i.source_row IS NULL', t.name, t.set_deleted)) <> c.deleted THEN
+                  AND i.source_row IS NULL', t.name, t.set_deleted)
+               || format(chosen, t.station, ARRAY(SELECT p.place FROM pg_temp.emsn_pairs AS p WHERE p.source_row IS NULL)))
+           <> c.deleted THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'serialization_failure',
                 MESSAGE = 'detections that are gone were changed by somebody else meanwhile',
@@ -117,7 +122,8 @@ BEGIN
     FROM pg_temp.emsn_pairs AS p;
     IF c.updated > 0 THEN
         SELECT * INTO r FROM emsn.publish_rows(
-            t, t.search_path, 'pg_temp.emsn_pairs', pairs, format(change, t.name, t.assignments, 'i.live AND i.differs'),
+            t, t.search_path, 'pg_temp.emsn_pairs', pairs, format(change, t.name, t.assignments, 'i.live AND i.differs')
+               || format(chosen, t.station, ARRAY(SELECT p.place FROM pg_temp.emsn_pairs AS p WHERE p.live AND p.differs)),
             expected || 'i.live AND i.differs');
         c.updated := r.changed;
         c.refused_rows := c.refused_rows || r.refused_rows;
@@ -126,7 +132,9 @@ BEGIN
     IF c.restored > 0 THEN
         SELECT * INTO r FROM emsn.publish_rows(
             t, t.search_path, 'pg_temp.emsn_pairs', pairs,
-            format(change, t.name, concat_ws(', ', t.assignments, t.set_live), 'NOT i.live'), expected || 'NOT i.live');
+            format(change, t.name, concat_ws(', ', t.assignments, t.set_live), 'NOT i.live')
+               || format(chosen, t.station, ARRAY(SELECT p.place FROM pg_temp.emsn_pairs AS p WHERE NOT p.live)),
+            expected || 'NOT i.live');
         c.restored := r.changed;
         c.refused_rows := c.refused_rows || r.refused_rows;
         c.refused_reasons := c.refused_reasons || r.refused_reasons;

@@ -3,10 +3,16 @@
 
 -- The rows at the centre that the rows sent stand beside: FROM and WHERE, over n.
 CREATE FUNCTION emsn.publish_candidates(t emsn.publish_target, scope text, days date[]) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    -- the whole range once more as constants, for other servers
+    range CONSTANT text := CASE WHEN t.is_remote AND scope <> 'all' THEN (
+        SELECT format('AND n.detection_timestamp >= (%L::timestamp %s) AND n.detection_timestamp <= (%L::timestamp %2$s)',
+                      coalesce(min(i.day), 'infinity') + time '00:00', t.zone,
+                      coalesce(max(i.day), '-infinity') + interval '1 day')
+        FROM (SELECT unnest(days) AS day UNION ALL SELECT i.day FROM pg_temp.emsn_incoming AS i) AS i) ELSE '' END;
     sent CONSTANT text := 'FROM pg_temp.emsn_incoming AS i
                            WHERE i.reason IS NULL AND i.day IS NOT NULL AND i."time" IS NOT NULL';
 BEGIN
@@ -15,16 +21,16 @@ BEGIN
     ELSIF scope = 'days' THEN
         RETURN format('unnest(%L::date[]) AS d (day)
                        JOIN %s AS n ON n.station = %s AND n.detection_timestamp >= (d.day::timestamp %s)
-                                   AND n.detection_timestamp < ((d.day + 1)::timestamp %4$s)
-                       WHERE true', days, t.name, t.station, t.zone);
+                                   AND n.detection_timestamp < ((d.day + 1)::timestamp %4$s) %5$s
+                       WHERE true', days, t.name, t.station, t.zone, range);
     ELSIF t.keeps_clock THEN
         RETURN format('(SELECT DISTINCT i.day + i."time" AS stamp %s) AS m
-                       JOIN %s AS n ON n.station = %s AND n.detection_timestamp = (m.stamp %s)
-                       WHERE %s = m.stamp', sent, t.name, t.station, t.zone, t.stamp);
+                       JOIN %s AS n ON n.station = %s AND n.detection_timestamp = (m.stamp %s) %s
+                       WHERE %s = m.stamp', sent, t.name, t.station, t.zone, range, t.stamp);
     END IF;
     RETURN format('(SELECT DISTINCT (i.day + i."time") %s AS instant %s) AS m
-                   JOIN %s AS n ON n.station = %s AND n.detection_timestamp = m.instant
-                   WHERE true', t.zone, sent, t.name, t.station);
+                   JOIN %s AS n ON n.station = %s AND n.detection_timestamp = m.instant %s
+                   WHERE true', t.zone, sent, t.name, t.station, range);
 END
 $$;
 COMMENT ON FUNCTION emsn.publish_candidates(emsn.publish_target, text, date[]) IS 'FROM and WHERE for the rows of a station at the centre that are to be compared with those sent.';

@@ -38,12 +38,15 @@ COMMENT ON FUNCTION emsn.publish_days(text) IS 'Rows and digest of each day of t
 CREATE FUNCTION emsn.count_live_rows(station text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_partitionwise_aggregate = on
 AS $$
 DECLARE
     t CONSTANT emsn.publish_target := emsn.describe_publish_target(station, 'UTC');
 BEGIN
     RETURN emsn.execute_as_owner(t.relation, 'pg_catalog, pg_temp', format(
-        'SELECT count(*) FROM %s AS n WHERE n.station = %s AND %s', t.name, t.station, t.live));
+        -- grouped, it is counted on the server where they lie
+        'SELECT coalesce((SELECT count(*) FROM %s AS n WHERE n.station = %s AND %s GROUP BY n.station), 0)', t.name, t.station,
+        t.live));
 END
 $$;
 COMMENT ON FUNCTION emsn.count_live_rows(text) IS 'Rows of a station in the table of detections, without deleted ones.';

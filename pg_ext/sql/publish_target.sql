@@ -14,6 +14,7 @@ COMMENT ON FUNCTION emsn.execute_as_owner(oid, text, text) IS 'Runs a statement 
 --   stamp        local day and time over n: the station's own where the table keeps them, for a change of its time zone
 --                leaves those as they are
 --   file         file name over n, NULL without one
+--   is_remote    parts of the table lie on other servers: values that choose rows must be constants, or all rows travel
 --   live         whether n counts               set_live, set_deleted     NULL: the table cannot say "deleted"
 CREATE TYPE emsn.publish_target AS (
     relation oid,
@@ -33,7 +34,8 @@ CREATE TYPE emsn.publish_target AS (
     live text,
     set_live text,
     set_deleted text,
-    keeps_clock boolean
+    keeps_clock boolean,
+    is_remote boolean
 );
 COMMENT ON TYPE emsn.publish_target IS 'For publishing: the table of detections and how its columns are filled and read.';
 
@@ -149,7 +151,9 @@ BEGIN
                       concat_ws(', ', CASE WHEN t.keeps_clock THEN 'n.date + n."time"' END,
                                 CASE WHEN settable @> '{detection_timestamp}' THEN 'n.detection_timestamp ' || t.zone END));
     t.file := CASE WHEN settable @> '{file_name}' THEN 'nullif(n.file_name::text, '''')' ELSE 'NULL::text' END;
-    t.live := CASE WHEN found @> '{deleted}' THEN 'n.deleted IS NOT TRUE' ELSE 'true' END;
+    t.is_remote := emsn.is_remote();
+    t.live := CASE WHEN NOT found @> '{deleted}' THEN 'true'
+                   WHEN t.is_remote THEN 'n.deleted IS DISTINCT FROM true' ELSE 'n.deleted IS NOT TRUE' END;
     -- a generated column deleted follows what is written into deleted_at
     IF settable @> '{deleted}' OR (found @> '{deleted}' AND settable @> '{deleted_at}') THEN
         t.set_live := concat_ws(', ', CASE WHEN settable @> '{deleted}' THEN 'deleted = false' END,

@@ -1,7 +1,8 @@
 -- Who may do what, in one place. PUBLIC: nothing. Naming tables and writing settings: the owner only.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA emsn FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA emsn FROM PUBLIC;
-REVOKE ALL ON TYPE emsn.health_row, emsn.report_row, emsn.publish_target, emsn.publish_counts FROM PUBLIC;
+REVOKE ALL ON TYPE emsn.health_row, emsn.report_row, emsn.publish_target, emsn.publish_counts, emsn.anomaly FROM PUBLIC;
+REVOKE ALL ON ALL PROCEDURES IN SCHEMA emsn FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA emsn TO pg_monitor, pg_read_server_files, pg_signal_backend;
 
@@ -10,6 +11,7 @@ GRANT SELECT ON
     emsn.settings,
     emsn.station_settings,
     emsn.thresholds,
+    emsn.station_habits,
     emsn.connections,
     emsn.connection_clients,
     emsn.idle_transactions,
@@ -28,7 +30,10 @@ GRANT SELECT ON
     emsn.sync_state,
     emsn.sync_days,
     emsn.rejected_detections,
-    emsn.publishers
+    emsn.publishers,
+    emsn.runs,
+    emsn.baselines,
+    emsn.anomalies
 TO pg_monitor;
 GRANT USAGE ON TYPE emsn.health_row, emsn.report_row TO pg_monitor;
 GRANT EXECUTE ON FUNCTION
@@ -45,7 +50,7 @@ GRANT EXECUTE ON FUNCTION
     emsn.finds_stations(),
     emsn.missing_indexes(),
     emsn.require_readable_detections(),
-    emsn.station_names_sql(),
+    emsn.station_names_sql(boolean),
     emsn.known_stations(),
     emsn.heard_stations(),
     emsn.today_rows(),
@@ -54,6 +59,27 @@ GRANT EXECUTE ON FUNCTION
     emsn.habit_rows(integer),
     emsn.silent_hours(timestamptz),
     emsn.detections_per_station(date, date),
+    emsn.leaf_parts(),
+    emsn.remote_parts(),
+    emsn.is_remote(),
+    emsn.bulk_sql(text),
+    emsn.remote_servers(),
+    emsn.remote_health_tables(),
+    emsn.check_shards(),
+    emsn.stations_judged_elsewhere(),
+    emsn.bulk_zones(),
+    emsn.prefer_groups_elsewhere(),
+    emsn.border_literals(timestamp[], text),
+    emsn.bulk_last_detections(text[], text, date),
+    emsn.bulk_station_rows(),
+    emsn.bulk_first_detections(),
+    emsn.habit_rows_one_by_one(integer),
+    emsn.learned_habit_rows(),
+    emsn.has_learned_habits(),
+    emsn.has_many_stations(),
+    emsn.in_bulk(),
+    emsn.bulk_habit_rows(integer),
+    emsn.bulk_detections_per_station(date, date),
     emsn.judge(text, text, numeric, text, numeric, boolean, text, text, text, text),
     emsn.unjudged(text, text, text, text, text),
     emsn.health_rows(),
@@ -68,6 +94,9 @@ GRANT EXECUTE ON FUNCTION
     emsn.check_database_size(),
     emsn.check_detections_index(),
     emsn.check_dead_tuples(),
+    emsn.time_partitions(),
+    emsn.month_gap(timestamptz, tstzmultirange),
+    emsn.check_partitions(),
     emsn.check_disk_usage(),
     emsn.check_stations(),
     emsn.check_database_growth(),
@@ -96,6 +125,14 @@ GRANT EXECUTE ON FUNCTION
     emsn.check_backups(),
     emsn.check_sync_lag(),
     emsn.check_rejected_detections(),
+    emsn.check_open_anomalies(),
+    emsn.check_baselines(),
+    emsn.check_jobs(),
+    emsn.last_runs(),
+    emsn.suffixed(text, text),
+    emsn.change_log(oid),
+    emsn.change_tracking(oid),
+    emsn.habits_sql(text, integer),
     emsn.health_at(timestamptz),
     emsn.require_days(text, date, date),
     emsn.span_sql(text),

@@ -59,9 +59,11 @@ $$;
 COMMENT ON FUNCTION emsn.detections_sql(text) IS 'Query over the table of detections, ready to execute; errors 55000 (none named), 42P01 (not there), 42703, 42804.';
 
 -- Without an index to jump through every row is read.
-CREATE FUNCTION emsn.station_names_sql() RETURNS text
+-- as_owner: for the owner of that table, who may read nothing of this extension.
+CREATE FUNCTION emsn.station_names_sql(as_owner boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
 AS $$
 DECLARE
     jumping CONSTANT text := '
@@ -77,17 +79,49 @@ DECLARE
         SELECT j.station FROM jump AS j WHERE j.station IS NOT NULL';
     reading CONSTANT text := '
         SELECT DISTINCT d.station::text FROM {detections} AS d WHERE d.station IS NOT NULL AND {live}';
+    -- on other servers: DISTINCT would not be done there
+    grouping CONSTANT text := '
+        SELECT d.station::text FROM {detections} AS d WHERE d.station IS NOT NULL GROUP BY d.station';
+    placed text[];
+    present record;
 BEGIN
-    RETURN CASE WHEN emsn.finds_stations() THEN jumping ELSE reading END;
+    IF emsn.is_remote() THEN
+        -- the bounds of the partitions tell, if all of them do
+        SELECT array_agg(s) FILTER (WHERE s IS NOT NULL)
+        INTO placed
+        FROM emsn.leaf_parts() AS p
+        LEFT JOIN emsn.remote_parts() AS r ON r.part = p.part
+        LEFT JOIN LATERAL unnest(r.stations) AS s ON true
+        HAVING bool_and(r.stations IS NOT NULL);
+        RETURN CASE WHEN placed IS NOT NULL THEN format('SELECT unnest(%L::text[])', placed) ELSE grouping END;
+    END IF;
+    IF NOT emsn.finds_stations() THEN
+        RETURN reading;
+    END IF;
+    -- Each jump looks into the index of each partition. What was learned knows the stations of all of them, and new ones
+    -- are in the present one, or have published.
+    IF NOT as_owner AND emsn.has_learned_habits() THEN
+        SELECT p.is_local, p.from_time, p.to_time
+        INTO present
+        FROM emsn.time_partitions() AS p
+        WHERE p.from_time <= statement_timestamp() AND p.to_time > statement_timestamp();
+        IF FOUND AND NOT present.is_local THEN
+            RETURN replace(jumping, '{live}', format(
+                       '{live} AND d.detection_timestamp >= %L AND d.detection_timestamp < %L', present.from_time, present.to_time))
+                   || ' UNION SELECT h.station FROM emsn.station_habits AS h UNION SELECT s.station FROM emsn.sync_state AS s';
+        END IF;
+    END IF;
+    RETURN jumping;
 END
 $$;
-COMMENT ON FUNCTION emsn.station_names_sql() IS 'Query for the stations in the table of detections, to be filled in by emsn.detections_sql.';
+COMMENT ON FUNCTION emsn.station_names_sql(boolean) IS 'Query for the stations in the table of detections, to be filled in by emsn.detections_sql.';
 
 -- Rows without a station belong to none and are not shown.
 CREATE FUNCTION emsn.known_stations()
 RETURNS TABLE (station text, time_zone text, expected boolean, clock timestamp, today date)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET enable_partitionwise_aggregate = on
 SET jit = off
 AS $$
 DECLARE

@@ -35,37 +35,28 @@ END
 $$;
 COMMENT ON FUNCTION emsn.limits(text, text, text, text) IS 'The limits that hold for one subject of one check.';
 
+-- Bound when created, without SET: both become part of the expression that asks.
 -- Whether a value that is bad when high has reached a limit. whole: what % and - refer to.
 -- No limit is never reached; NULL: the limit has no meaning without a whole.
 CREATE FUNCTION emsn.is_at_or_above(value numeric, bound text, whole numeric) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN CASE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
         WHEN bound IS NULL THEN false
         WHEN bound LIKE '-%\%' THEN (whole - value) * 100 <= whole * rtrim(ltrim(bound, '-'), '%')::numeric
         WHEN bound LIKE '-%' THEN whole - value <= ltrim(bound, '-')::numeric
         WHEN bound LIKE '%\%' THEN value * 100 >= whole * rtrim(bound, '%')::numeric
         ELSE value >= bound::numeric
     END;
-END
-$$;
 COMMENT ON FUNCTION emsn.is_at_or_above(numeric, text, numeric) IS 'Whether a value that is bad when high has reached a limit.';
 
 -- The same for a value that is bad when low. usual: what % refers to; where that is unknown or nothing (at night) such a
 -- limit is not reached.
 CREATE FUNCTION emsn.is_at_or_below(value numeric, bound text, usual numeric) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN CASE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
         WHEN bound IS NULL THEN false
         WHEN bound LIKE '-%' THEN NULL
         WHEN bound LIKE '%\%' THEN coalesce(usual > 0 AND value * 100 <= usual * rtrim(bound, '%')::numeric, false)
         ELSE value <= bound::numeric
     END;
-END
-$$;
 COMMENT ON FUNCTION emsn.is_at_or_below(numeric, text, numeric) IS 'Whether a value that is bad when low has reached a limit.';

@@ -15,7 +15,8 @@ machine_end() {
 
 inside() {
     # --root: in a chroot the root of that namespace is not that of the machine
-    nsenter --target "$(<"$work/machine/leader")" --all --root --wd -- env EMSN_SO=/usr/lib/emsn/emsn.so "$@"
+    nsenter --target "$(<"$work/machine/leader")" --all --root --wd -- env -i HOME=/root \
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin EMSN_SO=/usr/lib/emsn/emsn.so "$@"
 }
 
 machine_runs() { [[ -e $work/machine/leader && $(inside systemctl is-system-running) == running ]]; }

@@ -17,21 +17,23 @@ mirror_states() {
     printf '%s)\n' "${list%,}"
 }
 
-# One program, left alone when its time is over: one in a system call on a dead share cannot even be killed.
-within_deadline() { # COMMAND...; its output goes to $scratch/part, its words to $scratch/err
-    local code='' answer
-    exec {answer}< <("$@" >"$scratch/part" 2>"$scratch/err" && echo 0 || echo "$?")
+# One program, ended when its time is over; left alone when that does not end it: one in a system call on a dead share
+# cannot even be killed.
+within_deadline() { # PART COMMAND...; its output goes to PART, its words to PART.err: one that is left alone may write yet
+    local code='' answer part=$1
+    shift
+    exec {answer}< <(timeout -k 1 "$kCheckSeconds" "$@" >"$part" 2>"$part.err" && echo 0 || echo "$?")
     child=$! # emsn-health ends it when a signal ends that
-    read -r -t "$kCheckSeconds" code <&"$answer" || code=124
+    read -r -t "$((kCheckSeconds + 3))" code <&"$answer" || code=124
     exec {answer}<&-
-    [[ $code != 124 ]] || kill "$child" 2>/dev/null || true
+    [[ $code != 137 ]] || code=124 # timeout(1) had to kill it
     child=''
     return "$code"
 }
 
-without_answer() { # CHECK CODE
+without_answer() { # CHECK CODE WORDS-FILE
     local words status=unknown
-    words=$(sed -nE 's/^(Runtime error|Parse error|Error)[^:]*: *(stepping, )?//; s/ \([0-9]+\)$//; /./{p;q}' "$scratch/err")
+    words=$(sed -nE 's/^(Runtime error|Parse error|Error)[^:]*: *(stepping, )?//; s/ \([0-9]+\)$//; /./{p;q}' "$3")
     (($2 != 124)) || words="hung: no answer within $kCheckSeconds s"
     if [[ $words == *'no systemd here'* ]]; then
         status=ok words='no systemd runs here'
@@ -41,18 +43,21 @@ without_answer() { # CHECK CODE
 }
 
 ask_machine() {
-    local check code extension subject=${EMSN_STATION:-$(uname -n)} mirror=${EMSN_MIRROR_DB:-} place
+    local check code part extension subject=${EMSN_STATION:-$(uname -n)} mirror=${EMSN_MIRROR_DB:-} place
     extension=$(find_extension emsn)
     [[ -z $mirror ]] || mirror=$(realpath -ms -- "$mirror")
     place="CREATE TEMP TABLE place AS SELECT $(sql_text "$subject") AS station, $(sql_text "$mirror") AS mirror,
         $(mirror_states) AS states, $(sql_text "${EMSN_BACKUP_DIR:-}") AS backups"
     : >"$scratch/rows"
     for check in $kChecks; do
-        code=0
-        within_deadline sqlite3 -batch -bail -init /dev/null :memory: ".load '${extension%.so}'" "$place" \
+        code=0 part=$scratch/$check
+        within_deadline "$part" sqlite3 -batch -bail -init /dev/null :memory: ".load '${extension%.so}'" "$place" \
             ".read '$here/../sql/health_local/$check.sql'" || code=$?
-        ((code == 0)) || without_answer "$check" "$code" >"$scratch/part"
-        cat -- "$scratch/part" >>"$scratch/rows"
+        if ((code == 0)); then
+            cat -- "$part"
+        else
+            without_answer "$check" "$code" "$part.err"
+        fi >>"$scratch/rows"
     done
     { printf '[' && paste -sd, "$scratch/rows" && printf ']'; } >"$scratch/rows.json"
     sqlite3 -batch -bail -init /dev/null :memory: \

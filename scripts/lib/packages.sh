@@ -10,8 +10,11 @@ PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libsqlite3-dev libxxhash-dev nl
 PACKAGES_RUN=(sqlite3 libpq5 python3 postgresql-15 rsync zstd jq file attr gnuplot-nox)
 PACKAGES_MACHINE=(systemd systemd-container dbus)
 PACKAGES_TEST=(libgtest-dev openssl clang clang-format clang-tidy shellcheck git btrfs-progs xfsprogs
-    exfat-fuse exfatprogs prometheus-postgres-exporter dbus-user-session iproute2 chromium fonts-dejavu-core "${PACKAGES_MACHINE[@]}")
-PACKAGES_BENCH=(check-postgres pg-activity python3-psycopg2)
+    exfat-fuse exfatprogs postgresql-15-cron prometheus-postgres-exporter dbus-user-session
+    curl iproute2 chromium fonts-dejavu-core "${PACKAGES_MACHINE[@]}")
+# for packages, and to look at them
+PACKAGES_PACKAGE=(dpkg-dev file help2man lintian)
+PACKAGES_BENCH=(check-postgres pg-activity pgbouncer python3-psycopg2)
 
 ensure_packages() {
     local name clusters=/etc/postgresql-common/createcluster.d
@@ -38,9 +41,11 @@ ensure_packages() {
                 install --no-install-recommends "${missing[@]}" </dev/null >/dev/null
     } || status=$?
     "${root[@]}" rm -f "$clusters/emsn.conf"
-    # its service would listen on every interface from now on; the tests start one of their own
-    if [[ " ${missing[*]} " == *' prometheus-postgres-exporter '* && -d /run/systemd/system ]]; then
-        "${root[@]}" systemctl --quiet disable --now prometheus-postgres-exporter || status=$?
-    fi
+    # their services would listen from now on; the tests and benchmarks start their own
+    for name in prometheus-postgres-exporter pgbouncer; do
+        if [[ " ${missing[*]} " == *" $name "* && -d /run/systemd/system ]]; then
+            "${root[@]}" systemctl --quiet disable --now "$name" || status=$?
+        fi
+    done
     return "$status"
 }

@@ -21,6 +21,8 @@ TEST_F(Restore, KeepsTableSettingsAndRights) {
         "INSERT INTO emsn.sync_days VALUES ('a', '2026-01-02', 1, 18446744073709551615), ('a', NULL, 1, 0);"
         "INSERT INTO emsn.rejected_detections VALUES ('a', NULL, NULL, 'no day', '[]', now());"
         "SELECT emsn.store_host_report('a', '{\"reported_at\": \"2025-12-30T02:00:00Z\"}');"
+        "SELECT emsn.record_run('learn', 'all stations', now(), 1, 'ok');"
+        "INSERT INTO emsn.anomaly_log (kind, severity, message, opened_at) VALUES ('k', 'info', 'm', now());"
         "SELECT emsn.allow_publisher('" +
         publisher + "', 'a')");
     Session(PgCluster::shared().conninfo("postgres")).exec("CREATE DATABASE restored");
@@ -37,6 +39,7 @@ TEST_F(Restore, KeepsTableSettingsAndRights) {
           "SELECT station FROM emsn.detection_history", "SELECT g FROM emsn.guard_log AS g",
           "SELECT s FROM emsn.sync_state AS s", "SELECT d FROM emsn.sync_days AS d ORDER BY day",
           "SELECT r FROM emsn.rejected_detections AS r", "SELECT p FROM emsn.publishers AS p",
+          "SELECT r FROM emsn.runs AS r", "SELECT a FROM emsn.anomalies AS a",
           "SELECT h FROM emsn.host_reports AS h", "SELECT nspacl FROM pg_namespace WHERE nspname = 'emsn'"}) {
         EXPECT_EQ(restored.text(query), db.text(query));
         EXPECT_NE(restored.text(query), "");

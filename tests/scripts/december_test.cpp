@@ -30,7 +30,6 @@ const std::map<std::string, std::string> kStation{
      "[Service]\nExecStart=\nExecStart=/usr/bin/emsn-retry /usr/bin/emsn-publish --timeout 1\n"},
     {"systemd/system/emsn-.timer.d/fast.conf",
      "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/4\nRandomizedDelaySec=0\nAccuracySec=50ms\n"},
-    {"systemd/system/emsn-alert@.service.d/test.conf", "[Service]\nReadWritePaths=/var/mail\n"},
 };
 
 class December : public ::testing::Test {

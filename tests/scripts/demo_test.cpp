@@ -73,6 +73,17 @@ TEST_F(DemoTest, YourOwnFileIsOnlyRead) {
     EXPECT_EQ(files_in(dir_.path()), "own.db t");
 }
 
+TEST_F(DemoTest, ShowsSeveralServers) {
+    const auto outcome = run({kDemo, "--shards", "2"}, {"TMPDIR=" + tmp_});
+    ASSERT_EQ(outcome.status, 0) << outcome.out << outcome.err;
+    expect_all(outcome.out,
+               {"bird_detections_shard2 | garden2", "Relations: Aggregate on (public.bird_detections_shard1",
+                "shards           | shard2  | ok", " garden1 | ", "nothing is known of its 1 station"});
+    EXPECT_EQ(files_in(tmp_), "");
+    EXPECT_EQ(survivors(), "");
+    EXPECT_EQ(run({kDemo, "--shards", "1"}).status, 2);
+}
+
 TEST_F(DemoTest, CtrlCClearsUp) {
     Process demo({kDemo}, dir_ / "log", {"TMPDIR=" + tmp_});
     ASSERT_TRUE(eventually([&] {

@@ -84,7 +84,7 @@ TEST_F(Sandbox, AHotJournalIsWaitedForUntilTheRecorderWrites) {
         sqlite3 birds.db </run/sql & recorder=$!
         exec 9>/run/sql
         echo 'PRAGMA cache_size=1; BEGIN; UPDATE detections SET Confidence = 0.1; DELETE FROM detections WHERE rowid % 2;' >&9
-        until [[ -s birds.db-journal && $(stat -c %Y birds.db) -ge 0 && $(head -c 8 birds.db-journal | xxd -p) == d9d505f920a163d7 ]]; do
+        until [[ -s birds.db-journal && $(od -An -v -tx1 -N8 birds.db-journal | tr -d " ") == d9d505f920a163d7 ]]; do
             sleep 0.05
         done
         kill -KILL $recorder
@@ -117,10 +117,7 @@ TEST_F(Sandbox, WhatIsNotNamedCannotBeWrittenTo) {
 TEST_F(Sandbox, AStickThatIsAwayIsTriedAgainAndThenReported) {
     machine_->sh(
         "umount /mnt/usb; : >/run/mail; printf '#!/bin/sh\\ncat >>/run/mail\\n' >/usr/sbin/sendmail; "
-        "chmod +x /usr/sbin/sendmail; mkdir -p /etc/systemd/system/emsn-alert@.service.d; "
-        "printf '[Service]\\nReadWritePaths=/run/mail\\n' "
-        ">/etc/systemd/system/emsn-alert@.service.d/mail.conf; "
-        "systemctl daemon-reload; rm -rf /var/lib/emsn/alerts/*");
+        "chmod +x /usr/sbin/sendmail; rm -rf /var/lib/emsn/alerts/*");
     EXPECT_NE(start(), 0);
     EXPECT_TRUE(eventually([] { return machine_->state_of("emsn-mirror") == "failed"; }));
     const std::string words = said();

@@ -11,7 +11,10 @@ namespace emsn::test {
 
 namespace {
 
-const std::string &plant(const std::string &folder, const std::map<std::string, std::string> &files) {
+const std::string &plant(const std::string &folder, const std::map<std::string, std::string> &files,
+                         Machine::Emsn emsn) {
+    if (emsn == Machine::Emsn::kAbsent)
+        write_file(folder + "/bare", "");
     for (const auto &[path, text] : files) {
         const std::string file = folder + "/etc/" + path;
         std::filesystem::create_directories(std::filesystem::path(file).parent_path());
@@ -22,10 +25,10 @@ const std::string &plant(const std::string &folder, const std::map<std::string, 
 
 } // namespace
 
-Machine::Machine(const std::map<std::string, std::string> &files)
-    : process_({"bash", EMSN_SOURCE_DIR "/tests/support/machine.sh", plant(dir_.path(), files),
-                EMSN_SOURCE_DIR, EMSN_BINARY_DIR},
-               dir_ / "log") {
+Machine::Machine(const std::map<std::string, std::string> &files, Emsn emsn)
+    : emsn_(emsn), process_({"bash", EMSN_SOURCE_DIR "/tests/support/machine.sh",
+                             plant(dir_.path(), files, emsn), EMSN_SOURCE_DIR, EMSN_BINARY_DIR},
+                            dir_ / "log") {
     const auto is_there = [&] { return ::access((dir_ / "leader").c_str(), F_OK) == 0; };
     eventually([&] { return is_there() || !process_.running(); });
     if (!is_there()) {
@@ -63,8 +66,11 @@ Outcome Machine::run(const std::vector<std::string> &argv) const {
                                  "-w",
                                  "--",
                                  "env",
-                                 "EMSN_SO=/usr/lib/emsn/emsn.so",
-                                 "EMSN_PG_SO=/usr/lib/emsn/emsn_pg.so"};
+                                 "-i",
+                                 "HOME=/root",
+                                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+    if (emsn_ == Emsn::kThere)
+        all.insert(all.end(), {"EMSN_SO=/usr/lib/emsn/emsn.so", "EMSN_PG_SO=/usr/lib/emsn/emsn_pg.so"});
     all.insert(all.end(), argv.begin(), argv.end());
     return test::run(all);
 }

@@ -13,12 +13,15 @@ namespace emsn::test {
 
 class Machine {
   public:
+    enum class Emsn { kThere, kAbsent };
     // files: the text of each by its path below /etc.
-    explicit Machine(const std::map<std::string, std::string> &files = {});
+    explicit Machine(const std::map<std::string, std::string> &files = {}, Emsn emsn = Emsn::kThere);
     ~Machine();
     Machine(const Machine &) = delete;
     Machine &operator=(const Machine &) = delete;
 
+    // The folder that is /shared inside.
+    [[nodiscard]] const std::string &shared() const { return dir_.path(); }
     Outcome run(const std::vector<std::string> &argv) const; // NOLINT(modernize-use-nodiscard)
     // A script of bash; fails the test when that does not end well. Its output.
     std::string sh(const std::string &script) const; // NOLINT(modernize-use-nodiscard)
@@ -31,6 +34,7 @@ class Machine {
   private:
     void end();
 
+    Emsn emsn_;
     TempDir dir_;
     Process process_;
     std::string leader_;

@@ -36,6 +36,9 @@ for script in "$source"/scripts/emsn-*; do ln -s "/usr/share/emsn/scripts/${scri
 cp "$source"/scripts/systemd/emsn-* "$root/etc/systemd/system"
 printf '[Manager]\nDefaultEnvironment=EMSN_SO=/usr/lib/emsn/emsn.so EMSN_PG_SO=/usr/lib/emsn/emsn_pg.so\n' \
     >"$root/etc/systemd/system.conf.d/emsn.conf"
+# DIR/bare: a test brings the package itself
+[[ ! -e $dir/bare ]] || rm -rf "$root"/usr/{share,lib}/emsn "$root"/usr/bin/emsn-* "$root"/etc/emsn \
+    "$root"/etc/systemd/system/emsn-* "$root"/etc/systemd/system.conf.d
 echo emsn-machine >"$root/etc/hostname"
 [[ ! -d $dir/etc ]] || cp -a "$dir/etc/." "$root/etc"
 
