@@ -1,6 +1,7 @@
 -- What the stations heard, asked about all of them at once (bulk.sql).
 
--- Before today. Wider and wider windows, so that a station which heard something yesterday costs a look at some days.
+-- Before today. Wider and wider windows: of a table in months, few of them are looked into. On other servers the newest is
+-- the greatest of a window; here it is one look into the index for each station.
 CREATE FUNCTION emsn.bulk_last_detections(stations text[], time_zone text, today date)
 RETURNS TABLE (station text, last_detection timestamptz)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
@@ -11,15 +12,8 @@ SET enable_sort = on
 SET jit = off
 AS $$
 DECLARE
-    windows CONSTANT timestamp[] := ARRAY[today, today - 7, today - 60, today - 400, '-infinity'];
-    rest text[] := stations;
-    found text[];
-BEGIN
-    PERFORM emsn.prefer_groups_elsewhere();
-    FOR i IN 2..cardinality(windows) LOOP
-        EXIT WHEN rest = '{}';
-        found := '{}';
-        FOR station, last_detection IN EXECUTE emsn.bulk_sql(format('
+    windows CONSTANT timestamp[] := ARRAY[today, today - 1, today - 7, today - 60, today - 400, '-infinity'];
+    there CONSTANT text := '
             SELECT s.station, s.last_detection {instant}
             FROM (SELECT %1$L AS time_zone) AS k
             CROSS JOIN (
@@ -29,7 +23,29 @@ BEGIN
                   AND d.detection_timestamp < (%3$s)[1] AND d.detection_timestamp >= (%3$s)[2]
                   AND d.detection_timestamp > ''-infinity''
                 GROUP BY d.station
-            ) AS s', time_zone, rest, emsn.border_literals(windows[i - 1:i], time_zone)))
+            ) AS s';
+    here CONSTANT text := '
+            SELECT k.station, l.last_detection {instant}
+            FROM (SELECT n.station, %1$L AS time_zone FROM unnest(%2$L::text[]) AS n (station)) AS k
+            CROSS JOIN LATERAL (
+                SELECT d.detection_timestamp AS last_detection
+                FROM {detections} AS d
+                WHERE d.station = k.station AND {live}
+                  AND d.detection_timestamp < (%3$s)[1] AND d.detection_timestamp >= (%3$s)[2]
+                  AND d.detection_timestamp > ''-infinity''
+                ORDER BY d.detection_timestamp DESC
+                LIMIT 1
+            ) AS l';
+    query CONSTANT text := CASE WHEN emsn.is_remote() THEN there ELSE here END;
+    rest text[] := stations;
+    found text[];
+BEGIN
+    PERFORM emsn.prefer_groups_elsewhere();
+    FOR i IN 2..cardinality(windows) LOOP
+        EXIT WHEN rest = '{}';
+        found := '{}';
+        FOR station, last_detection IN EXECUTE emsn.bulk_sql(format(
+            query, time_zone, rest, emsn.border_literals(windows[i - 1:i], time_zone)))
         LOOP
             found := found || station;
             RETURN NEXT;

@@ -212,7 +212,7 @@ TEST_F(Health, WhoCannotSeeIsToldSoInsteadOfZero) {
         blind.value(
             "SELECT count(*) FROM emsn.health WHERE status = 'unknown' AND value IS NULL AND message LIKE"
             " 'not visible to role%'"),
-        "26");
+        "28");
     db.exec("GRANT SELECT ON ALL TABLES IN SCHEMA emsn TO " + name +
             "; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA emsn TO " + name);
     EXPECT_EQ(
