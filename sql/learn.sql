@@ -1,4 +1,4 @@
--- Baselines when they are due, and anomalies: psql -v hours=20 -f sql/learn.sql
+-- Baselines and partitions when they are due, and anomalies: psql -v hours=20 -f sql/learn.sql
 -- Each job is a transaction of its own, and how it ended is written down: emsn.run_job.
 -- nobody's function of the same name is taken for PostgreSQL's own
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) \g /dev/null
@@ -8,6 +8,9 @@ FROM emsn.baselines AS b \gset
 CALL emsn.run_job('learn');
 \endif
 CALL emsn.run_job('check_anomalies');
+\if :due
+CALL emsn.run_job('maintain');
+\endif
 SELECT format('%s baselines, %s anomalies open',
               (SELECT count(*) FROM emsn.baselines),
               (SELECT count(*) FROM emsn.anomalies AS a WHERE a.resolved_at IS NULL));

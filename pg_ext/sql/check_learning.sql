@@ -87,7 +87,8 @@ BEGIN
                d.critical_at
         FROM emsn.last_runs() AS l
         LEFT JOIN (VALUES ('learn', '691200', '1296000'),
-                          ('check_anomalies', '7200', '21600')) AS d (job, warning_at, critical_at) ON d.job = l.job
+                          ('check_anomalies', '7200', '21600'),
+                          ('maintain', '691200', '1296000')) AS d (job, warning_at, critical_at) ON d.job = l.job
     LOOP
         result := emsn.judge(
             'jobs', r.subject, r.age_seconds, 'seconds', NULL, false, r.warning_at, r.critical_at,

@@ -13,7 +13,7 @@ CREATE INDEX ON emsn.runs (job, subject, finished_at);
 CREATE INDEX ON emsn.runs (job, subject, finished_at) WHERE result = 'ok';
 COMMENT ON TABLE emsn.runs IS 'Runs of jobs: 90 days of them, and the newest success of each however old.';
 COMMENT ON COLUMN emsn.runs.subject IS 'What it was about, such as a station or a destination.';
-COMMENT ON COLUMN emsn.runs.rows IS 'What it brought: baselines learned, anomalies open, rows sent.';
+COMMENT ON COLUMN emsn.runs.rows IS 'What it brought: baselines learned, anomalies open, partitions made, rows sent.';
 COMMENT ON COLUMN emsn.runs.result IS 'ok, or the reason why not.';
 COMMENT ON SEQUENCE emsn.runs_run_seq IS 'Numbers of emsn.runs.';
 SELECT pg_catalog.pg_extension_config_dump('emsn.runs', '');
@@ -103,13 +103,14 @@ COMMENT ON FUNCTION emsn.last_runs() IS 'Each job: when it last succeeded, how i
 
 -- The jobs that the server can run by itself, and how often.
 CREATE FUNCTION emsn.server_jobs() RETURNS TABLE (job text, statement text, period interval)
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 2
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 3
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY
     VALUES ('learn', 'SELECT emsn.learn_baselines()', interval '1 day'),
-           ('check_anomalies', 'SELECT emsn.check_anomalies()', interval '15 minutes');
+           ('check_anomalies', 'SELECT emsn.check_anomalies()', interval '15 minutes'),
+           ('maintain', 'SELECT emsn.maintain()', interval '1 day');
 END
 $$;
 COMMENT ON FUNCTION emsn.server_jobs() IS 'Jobs that emsn.run_job knows, and how often the watcher runs them.';
@@ -176,4 +177,4 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON PROCEDURE emsn.run_job(text) IS 'Runs a job, learn or check_anomalies, and writes down how it ended, also when it fails; then the failure is an error. For pg_cron and psql, outside of a transaction.';
+COMMENT ON PROCEDURE emsn.run_job(text) IS 'Runs a job, learn, check_anomalies or maintain, and writes down how it ended, also when it fails; then the failure is an error. For pg_cron and psql, outside of a transaction.';

@@ -36,14 +36,15 @@ TEST_F(Cron, RunsTheJobsAsDocumented) {
     db.exec(guide.substr(from, guide.find("```", from) - from));
     EXPECT_EQ(db.text("SELECT jobname, schedule, command FROM cron.job ORDER BY jobid"),
               "emsn-learn|20 3 * * *|CALL emsn.run_job('learn')\n"
-              "emsn-anomalies|*/15 * * * *|CALL emsn.run_job('check_anomalies')");
+              "emsn-anomalies|*/15 * * * *|CALL emsn.run_job('check_anomalies')\n"
+              "emsn-maintain|40 3 * * *|CALL emsn.run_job('maintain')");
     if (long_run()) {
         db.exec("SELECT cron.alter_job(jobid, schedule => '* * * * *') FROM cron.job");
         constexpr int kTries = 3; // of a bounded wait each: a minute may just have begun
         bool ran = false;
         for (int i = 0; i < kTries && !ran; ++i)
             ran = eventually([&] {
-                return db.value("SELECT count(DISTINCT job) FROM emsn.runs WHERE result = 'ok'") == "2";
+                return db.value("SELECT count(DISTINCT job) FROM emsn.runs WHERE result = 'ok'") == "3";
             });
         EXPECT_TRUE(ran) << db.text("SELECT command, status, return_message FROM cron.job_run_details");
     } else {
@@ -51,7 +52,7 @@ TEST_F(Cron, RunsTheJobsAsDocumented) {
             db.exec(job[0].value());
     }
     EXPECT_EQ(db.text("SELECT DISTINCT job, rows, result FROM emsn.runs ORDER BY job"),
-              "check_anomalies|0|ok\nlearn|2|ok");
+              "check_anomalies|0|ok\nlearn|2|ok\nmaintain|0|ok");
 }
 
 } // namespace

@@ -47,14 +47,15 @@ TEST_F(JobWorker, RunsWhatIsDueAndLeaves) {
         EXPECT_TRUE(sampled_again());
     EXPECT_EQ(runs("job"), "") << "it is off";
     turn_on();
-    EXPECT_TRUE(eventually([&] { return runs("job, result") == "learn|ok\ncheck_anomalies|ok"; }));
+    EXPECT_TRUE(
+        eventually([&] { return runs("job, result") == "learn|ok\ncheck_anomalies|ok\nmaintain|ok"; }));
     EXPECT_EQ(db.value("SELECT common_name FROM emsn.baselines WHERE station = 'attic'"), "X");
     EXPECT_TRUE(eventually([&] {
         return db.value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'emsn_health jobs'") ==
                "0";
     }));
     EXPECT_TRUE(sampled_again());
-    EXPECT_EQ(runs("job"), "learn\ncheck_anomalies");
+    EXPECT_EQ(runs("job"), "learn\ncheck_anomalies\nmaintain");
 }
 
 TEST_F(JobWorker, FailureIsWrittenDownAndTheSamplesGoOn) {
@@ -67,8 +68,9 @@ TEST_F(JobWorker, FailureIsWrittenDownAndTheSamplesGoOn) {
     };
     ASSERT_TRUE(eventually(busy));
     EXPECT_TRUE(sampled_again());
-    EXPECT_TRUE(eventually(
-        [&] { return runs("job", "result = 'P0001: no birds today'") == "learn\ncheck_anomalies"; }));
+    EXPECT_TRUE(eventually([&] {
+        return runs("job", "result = 'P0001: no birds today'") == "learn\ncheck_anomalies\nmaintain";
+    }));
     EXPECT_GE(times_logged("emsn_health job learn: P0001: no birds today"), 1u);
     EXPECT_EQ(db.text("SELECT subject, status FROM emsn.health WHERE check_name = 'jobs' ORDER BY subject"),
               "check_anomalies|warning\nlearn|warning");

@@ -91,6 +91,7 @@ TEST_F(Objects, PathFunctionsAndEndingSessionsAreNotForMonitors) {
         "emsn.learn_habits()\n"
         "emsn.learning_stations(timestamp with time zone)\n"
         "emsn.limit_value(text,numeric)\n"
+        "emsn.maintain()\n"
         "emsn.maintain_partitions(integer)\n"
         "emsn.make_publish_tables(emsn.publish_target)\n"
         "emsn.missing_species(timestamp with time zone)\n"

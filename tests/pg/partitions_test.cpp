@@ -24,6 +24,21 @@ class Partitions : public PublishTest {
     }
 };
 
+// The job that makes them ahead learns too what is usual, where there are many stations.
+TEST_F(Partitions, AreMadeByTheDailyJob) {
+    const auto next = "bird_detections_" + month(1, "YYYY_MM");
+    db.exec("DROP TABLE " + next + "; CALL emsn.run_job('maintain')");
+    EXPECT_EQ(db.text("SELECT job, rows, result, to_regclass('" + next + "') IS NULL FROM emsn.runs"),
+              "maintain|1|ok|f");
+    EXPECT_EQ(db.value("SELECT count(*) FROM emsn.station_habits"), "0");
+    db.exec("INSERT INTO emsn.station_settings (station) SELECT n::text FROM generate_series(1, 50) AS n;"
+            "CALL emsn.run_job('maintain')");
+    EXPECT_EQ(db.value("SELECT count(*) FROM emsn.station_habits"), "50");
+    db.exec("CREATE VIEW seen AS SELECT * FROM bird_detections; SELECT emsn.use_detections('seen');"
+            "CALL emsn.run_job('maintain')");
+    EXPECT_EQ(db.text("SELECT rows, result FROM emsn.runs ORDER BY run DESC LIMIT 1"), "0|ok");
+}
+
 TEST_F(Partitions, AreMadeAheadOnce) {
     EXPECT_EQ(checks("subject, status, value, unit"),
               "public.bird_detections|ok|12|months\npublic.bird_detections_default|ok|0|rows");

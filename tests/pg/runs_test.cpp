@@ -108,7 +108,8 @@ TEST_F(Runs, AreForgottenButTheNewestSuccess) {
 TEST_F(Runs, AreDueWhenTheyAreLateAndAfterAFailureLaterEachTime) {
     EXPECT_EQ(due(), "") << "there is nothing to work on";
     db.exec("SELECT emsn.create_detections('d')");
-    EXPECT_EQ(due(), "learn\ncheck_anomalies");
+    EXPECT_EQ(due(), "learn\ncheck_anomalies\nmaintain");
+    ran("maintain", "1 hour");
     ran("learn", "23 hours");
     ran("check_anomalies", "14 minutes");
     EXPECT_EQ(due(), "");

@@ -1,0 +1,25 @@
+-- What a table of detections wants once a day, as one job.
+
+-- SECURITY DEFINER: a role for jobs needs no right on the table.
+CREATE FUNCTION emsn.maintain() RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    started CONSTANT timestamptz := clock_timestamp();
+    made bigint;
+BEGIN
+    SELECT count(*) INTO made FROM emsn.maintain_partitions();
+    -- of a view nothing is learned
+    IF emsn.has_many_stations()
+       AND EXISTS (SELECT
+                   FROM emsn.settings AS s
+                   JOIN pg_class AS c ON c.oid = to_regclass(s.value)
+                   WHERE s.name = 'detections' AND c.relkind <> 'v') THEN
+        PERFORM emsn.learn_habits();
+    END IF;
+    PERFORM emsn.record_run('maintain', 'all stations', started, made, 'ok');
+    RETURN made;
+END
+$$;
+COMMENT ON FUNCTION emsn.maintain() IS 'Partitions ahead of time, and what is usual where there are many stations; returns how many partitions it made.';
