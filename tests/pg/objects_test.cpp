@@ -159,7 +159,8 @@ TEST_F(Objects, FunctionsHaveAFixedSearchPath) {
     EXPECT_EQ(db.text("SELECT oid::regprocedure FROM pg_proc WHERE prosecdef AND pronamespace ="
                       " (SELECT oid FROM pg_namespace WHERE nspname = 'emsn') ORDER BY 1"),
               db.text("SELECT f FROM (SELECT f FROM emsn.publisher_functions() AS f UNION ALL VALUES"
-                      " ('emsn.learn_baselines(interval)'::regprocedure), ('emsn.check_anomalies()'),"
+                      " ('emsn.learn_baselines(interval)'::regprocedure), ('emsn.check_anomalies()'), "
+                      "('emsn.maintain()'),"
                       " ('emsn.record_run(text, text, timestamptz, bigint, text)')) AS n (f) ORDER BY 1"));
 }
 
