@@ -99,17 +99,13 @@ BEGIN
     WHERE h.sampled_at >= p.first_day AND h.sampled_at < p.last_day + 1
     ORDER BY h.used DESC, h.sampled_at
     LIMIT 1;
-    -- jobs write down their runs where that table is installed
-    IF to_regclass('emsn.runs') IS NOT NULL THEN
-        RETURN QUERY EXECUTE '
-            SELECT ''system'', NULL::integer, ''failed_job'', count(*)::numeric, ''runs'',
-                   jsonb_build_object(''subject'', r.job, ''newest'', max(r.started_at))
-            FROM emsn.runs AS r
-            WHERE r.started_at >= $1 AND r.started_at < $2 AND r.result <> ''ok''
-            GROUP BY r.job
-            ORDER BY r.job COLLATE "C"'
-        USING p.first_day, p.last_day + 1;
-    END IF;
+    RETURN QUERY
+    SELECT 'system', NULL::integer, 'failed_job', count(*)::numeric, 'runs',
+           jsonb_build_object('subject', concat_ws(' ', r.job, nullif(r.subject, '')), 'newest', max(r.started_at))
+    FROM emsn.runs AS r
+    WHERE r.started_at >= p.first_day AND r.started_at < p.last_day + 1 AND r.result <> 'ok'
+    GROUP BY r.job, r.subject
+    ORDER BY r.job COLLATE "C", r.subject COLLATE "C";
 END
 $$;
 COMMENT ON FUNCTION emsn.report_system(text, date, text) IS 'For emsn.report: backups, mirrors, disks and failed units as they are now, connections, and jobs that failed in the period.';

@@ -132,15 +132,16 @@ TEST_F(ReportParts, MostConnectionsAreThoseOfThePeriod) {
     EXPECT_EQ(system("most_connections", "value, detail->'max_connections'", "NULL"), "9|20");
 }
 
-// Jobs write down how they went where emsn.runs is installed.
-TEST_F(ReportParts, FailedJobsAreCountedWhereRunsAreWrittenDown) {
+TEST_F(ReportParts, FailedRunsOfThePeriodAreCounted) {
     EXPECT_EQ(system("failed_job", "value", "NULL"), "");
-    if (db.value("SELECT to_regclass('emsn.runs') IS NULL") == "t")
-        db.exec("CREATE TABLE emsn.runs (job text, started_at timestamptz, result text)");
-    db.exec("INSERT INTO emsn.runs (job, started_at, result) VALUES ('learn_baselines', '2025-01-03', 'no "
+    db.exec("INSERT INTO emsn.runs (job, subject, started_at, finished_at, result) SELECT j, s, "
+            "t::timestamptz, t::timestamptz, "
+            "r FROM (VALUES ('learn', '', '2025-01-03', 'no space'), ('learn', '', '2025-01-31 23:00', 'no "
             "space'), "
-            "('learn_baselines', '2025-01-04', 'ok'), ('learn_baselines', '2025-02-03', 'no space')");
-    EXPECT_EQ(system("failed_job", "value, detail->>'subject'", "NULL"), "1|learn_baselines");
+            "('learn', '', '2025-01-04', 'ok'), ('learn', '', '2025-02-01', 'no space'), ('mirror', 'a', "
+            "'2025-01-05', 'away'))"
+            " AS v (j, s, t, r)");
+    EXPECT_EQ(system("failed_job", "value, detail->>'subject'", "NULL"), "2|learn\n1|mirror a");
 }
 
 } // namespace
