@@ -40,7 +40,8 @@ TEST_F(DemoTest, ShowsTheMainJobAndLeavesNothing) {
                 "terminate_idle_transactions(", "EMSN CRITICAL - ",
                 "\"mode\":\"days\",\"dry_run\":false,"
                 "\"inserted\":0,\"updated\":1,\"deleted\":0,",
-                "the source is empty, live rows at the centre: "});
+                "the source is empty, live rows at the centre: ", "\n$ emsn-report weekly --format text | head -n 26\n"});
+    EXPECT_NE(read_file(EMSN_SOURCE_DIR "/build/demo-report.html").find("<svg"), std::string::npos);
     if (::geteuid() == 0) {
         expect_all(outcome.out, {"given up after 3 tries, until the timer starts it again: exit code 75",
                                  "\n warning | failed_units   | zolder emsn-mirror.service",
