@@ -68,7 +68,7 @@ TEST_P(DeltaDiskFaultTest, EachCallIntoTheDestinationsDisk) {
     const std::string marker = dir_ / "failed";
     int failures = 0;
     int rolled_back = 0;
-    for (int call = 1;; ++call) {
+    for (int call = 1;; call += kSanitizerShare) {
         change_source();
         std::vector<std::string> settings{"FAIL_AT=" + std::to_string(call), "FAILED=" + marker,
                                           "ERRNO=" + std::to_string(error)};
@@ -94,7 +94,7 @@ TEST_P(DeltaDiskFaultTest, EachCallIntoTheDestinationsDisk) {
             break;
         ++failures;
     }
-    EXPECT_GT(failures, 30);
+    EXPECT_GT(failures, 30 / kSanitizerShare);
     EXPECT_EQ(rolled_back > 0, dies) << "a dead disk leaves the journal to the next who opens the mirror";
 }
 

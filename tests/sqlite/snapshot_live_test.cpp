@@ -16,13 +16,6 @@ namespace fs = std::filesystem;
 
 const std::string kRecorder = EMSN_SOURCE_DIR "/tests/support/recorder.py";
 
-// The sanitizers look at the code and not at luck: a quarter of the rounds, and four times the time for each
-// page.
-#ifdef EMSN_SANITIZE
-constexpr int kSanitizerShare = 4;
-#else
-constexpr int kSanitizerShare = 1;
-#endif
 constexpr int rounds(int many) {
     return many / kSanitizerShare;
 }

@@ -13,6 +13,14 @@
 
 namespace emsn::test {
 
+// The sanitizers look at the code and not at luck: a quarter of the rounds and of the failing calls, and four
+// times the time for each page.
+#ifdef EMSN_SANITIZE
+constexpr int kSanitizerShare = 4;
+#else
+constexpr int kSanitizerShare = 1;
+#endif
+
 struct SqlError : std::runtime_error {
     SqlError(int code_, const std::string &message) : std::runtime_error(message), code(code_) {}
     int code; // primary result code
