@@ -98,7 +98,7 @@ TEST_F(SnapshotLiveTest, AHungDestinationHoldsNobody) {
 // With a hold of 1 ms allowed, all of a big source is never read under one lock. Beside a recorder that never
 // rests every snapshot comes to its end all the same: the recorder's journals tell what is to be read again.
 TEST_F(SnapshotLiveTest, AFastRecorderStarvesNoSnapshot) {
-    const int snapshots = long_run() ? 1000 : rounds(40);
+    const int snapshots = long_run() ? 1000 : rounds(20);
     const std::string options =
         R"({"verify": "none", "timeout_ms": 60000, "max_hold_ms": )" + std::to_string(kSanitizerShare) + "}";
     constexpr int kFirstRows = 100'000;
