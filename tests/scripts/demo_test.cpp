@@ -40,7 +40,8 @@ TEST_F(DemoTest, ShowsTheMainJobAndLeavesNothing) {
                 "terminate_idle_transactions(", "EMSN CRITICAL - ",
                 "\"mode\":\"days\",\"dry_run\":false,"
                 "\"inserted\":0,\"updated\":1,\"deleted\":0,",
-                "the source is empty, live rows at the centre: ", "\n$ emsn-report weekly --format text | head -n 26\n"});
+                "the source is empty, live rows at the centre: ",
+                "\n$ emsn-report weekly --format text | head -n 26\n"});
     EXPECT_NE(read_file(EMSN_SOURCE_DIR "/build/demo-report.html").find("<svg"), std::string::npos);
     if (::geteuid() == 0) {
         expect_all(outcome.out, {"given up after 3 tries, until the timer starts it again: exit code 75",
@@ -79,7 +80,8 @@ TEST_F(DemoTest, ShowsSeveralServers) {
     ASSERT_EQ(outcome.status, 0) << outcome.out << outcome.err;
     expect_all(outcome.out,
                {"bird_detections_shard2 | garden2", "Relations: Aggregate on (public.bird_detections_shard1",
-                "shards           | shard2  | ok", " garden1 | ", "nothing is known of its 1 station"});
+                " | shard2  | ok     | answers; it holds 1 station", " garden1 | ",
+                "nothing is known of its 1 station"});
     EXPECT_EQ(files_in(tmp_), "");
     EXPECT_EQ(survivors(), "");
     EXPECT_EQ(run({kDemo, "--shards", "1"}).status, 2);
