@@ -20,8 +20,8 @@ BEGIN
                k.expected,
                n.detections,
                n.species,
-               k.last_detection
-        FROM emsn.heard_stations() AS k
+               {last}
+        FROM emsn.known_stations() AS k
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(s.detections), 0)::bigint AS detections,
                    count(s.species) AS species

@@ -8,11 +8,20 @@
 --   {zone}      turns the column's type into local time of k, and local time of k into the column's type
 --   {instant}   turns the column into timestamptz
 --   {now}       this moment in the column's type
+--   {last}      the last detection of k up to now: none in the future, for a clock that runs ahead is not a bird
 CREATE FUNCTION emsn.detections_sql(query text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    last_detection CONSTANT text := '(
+        SELECT d.detection_timestamp {instant}
+        FROM {detections} AS d
+        WHERE d.station = k.station AND {live}
+          AND d.detection_timestamp <= {now}
+          AND d.detection_timestamp > ''-infinity''
+        ORDER BY d.detection_timestamp DESC
+        LIMIT 1)';
     named text := (SELECT s.value FROM emsn.settings AS s WHERE s.name = 'detections');
     relation regclass := to_regclass(named);
     type_name text;
@@ -48,6 +57,7 @@ BEGIN
             ERRCODE = 'datatype_mismatch',
             MESSAGE = format('%s: detection_timestamp is %s, not timestamptz or timestamp', named, type_name);
     END IF;
+    query := replace(query, '{last}', last_detection);
     query := replace(query, '{live}', CASE WHEN has_deleted THEN 'd.deleted IS NOT TRUE' ELSE 'true' END);
     query := replace(query, '{zone}', CASE WHEN is_local THEN '' ELSE 'AT TIME ZONE k.time_zone' END);
     query := replace(query, '{instant}', CASE WHEN is_local THEN 'AT TIME ZONE k.time_zone' ELSE '' END);
@@ -143,7 +153,6 @@ END
 $$;
 COMMENT ON FUNCTION emsn.known_stations() IS 'Stations of the registry and of the table of detections, each with its zone, its clock and its calendar day.';
 
--- The one place that looks for the last detection: none in the future, for a clock that runs ahead is not a bird.
 CREATE FUNCTION emsn.heard_stations()
 RETURNS TABLE (station text, time_zone text, expected boolean, clock timestamp, today date, last_detection timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
@@ -157,17 +166,8 @@ BEGIN
                k.expected,
                k.clock,
                k.today,
-               l.last_detection
-        FROM emsn.known_stations() AS k
-        LEFT JOIN LATERAL (
-            SELECT d.detection_timestamp {instant} AS last_detection
-            FROM {detections} AS d
-            WHERE d.station = k.station AND {live}
-              AND d.detection_timestamp <= {now}
-              AND d.detection_timestamp > ''-infinity''
-            ORDER BY d.detection_timestamp DESC
-            LIMIT 1
-        ) AS l ON true');
+               {last}
+        FROM emsn.known_stations() AS k');
 END
 $$;
 COMMENT ON FUNCTION emsn.heard_stations() IS 'Known stations, each with its last detection up to now.';
