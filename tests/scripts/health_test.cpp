@@ -171,7 +171,7 @@ TEST_F(HealthScript, AServerThatDoesNotAnswerIsAwayToo) {
         return health(options, PgCluster::shared().conninfo(database()),
                       "PATH=" + scratch_.path() + ":/usr/bin:/bin");
     };
-    const std::string stuck = R"([[ $* == "-k 5 45 psql "* ]] && exit 124)";
+    const std::string stuck = R"([[ $* == "-k 5 45 "*"psql -X"* ]] && exit 124)";
     EXPECT_EQ(with("timeout", stuck, {}).status, 75);
     const auto told = with("timeout", stuck, {"--nagios"});
     EXPECT_EQ(told.status, 2);
