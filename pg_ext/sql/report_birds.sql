@@ -225,8 +225,7 @@ BEGIN
     GROUP BY k.station
     UNION ALL
     SELECT o.section, o."position", coalesce(n.label, o.label), o.value, o.unit, o.detail
-    FROM emsn.report_overlap(report_birds.kind, report_birds.period, only_station,
-                             (SELECT array_agg(s.species) FROM species AS s)) AS o
+    FROM emsn.report_overlap(report_birds.kind, report_birds.period, only_station) AS o
     LEFT JOIN named AS n ON o.section = 'overlap_species' AND n.species = o.label
     UNION ALL
     -- hours in which a station heard nothing, though it hears something at that hour on at least half of its days

@@ -1,5 +1,5 @@
 -- The overlap of a report: of one station, what it shared with the others.
-CREATE FUNCTION emsn.report_overlap(kind text, period date, station text, species text[]) RETURNS SETOF emsn.report_row
+CREATE FUNCTION emsn.report_overlap(kind text, period date, station text) RETURNS SETOF emsn.report_row
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 15
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -16,7 +16,7 @@ BEGIN
     RETURN QUERY
     WITH found AS MATERIALIZED (
         SELECT o.station, o.species, o.shared, o.repeated, o.partners
-        FROM emsn.detection_overlap(p.first_day, p.last_day, report_overlap.species) AS o
+        FROM emsn.detection_overlap(p.first_day, p.last_day) AS o
         WHERE only_station IS NULL OR o.station = only_station
     ), sums AS (
         SELECT coalesce(sum(f.shared), 0) AS shared,
@@ -38,4 +38,4 @@ BEGIN
      LIMIT shown_species);
 END
 $$;
-COMMENT ON FUNCTION emsn.report_overlap(text, date, text, text[]) IS 'For emsn.report: detections that two stations shared, of these species.';
+COMMENT ON FUNCTION emsn.report_overlap(text, date, text) IS 'For emsn.report: detections that two stations shared.';

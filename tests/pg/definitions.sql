@@ -36,7 +36,9 @@ WITH extension AS (
     FROM member AS m
     JOIN pg_init_privs AS i ON i.classoid = m.classid AND i.objoid = m.objid
     UNION ALL
-    SELECT m.object, 'function', pg_get_functiondef(p.oid)
+    SELECT m.object, 'function',
+           CASE WHEN p.prokind = 'a' THEN (SELECT to_jsonb(a)::text FROM pg_aggregate AS a WHERE a.aggfnoid = p.oid)
+                ELSE pg_get_functiondef(p.oid) END
     FROM member AS m
     JOIN pg_proc AS p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
     UNION ALL

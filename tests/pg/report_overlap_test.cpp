@@ -101,15 +101,47 @@ TEST_F(ReportOverlap, ReportCountsEachBirdOnce) {
                       " GROUP BY a.species ORDER BY 3 DESC, a.species COLLATE \"C\" LIMIT 10"));
 }
 
-TEST_F(ReportOverlap, TooLongIsSaid) {
+// The aggregate by itself: what the table cannot hold, and the ends of the calendar.
+TEST_F(ReportOverlap, AggregateTakesWhatComes) {
+    const auto overlaps = [&](const std::string &rows, const std::string &reach = "5") {
+        return db.text("SELECT o.* FROM (SELECT emsn.count_overlaps(species, station, at::timestamptz, " +
+                       reach + ") AS found FROM (VALUES " + rows +
+                       ") AS v (species, station, at)) AS a CROSS JOIN LATERAL unnest(a.found) AS o "
+                       "ORDER BY 2, 1");
+    };
+    EXPECT_EQ(overlaps("('x', 1, '2025-01-10'), ('x', 2, '2025-01-10')"), "1|x|1|0|1\n2|x|1|1|1");
+    EXPECT_EQ(overlaps("('x', -1, '2025-01-10'), ('x', 2, '2025-01-10')"), "-1|x|1|0|1\n2|x|1|1|1");
+    EXPECT_EQ(overlaps("('x', 1, '2025-01-10'), ('x', 2, '2025-01-10 00:00:02')", "2"),
+              "1|x|1|0|1\n2|x|1|1|1");
+    EXPECT_EQ(overlaps("('x', 1, '2025-01-10'), ('x', 2, '2025-01-10 00:00:02')", "1"), "");
+    EXPECT_EQ(overlaps("('x', 1, '2025-01-10'), (NULL, 2, '2025-01-10'), ('x', NULL, '2025-01-10'), "
+                       "('x', 3, NULL), ('x', 4, '2025-01-10')"),
+              "1|x|1|0|1\n4|x|1|1|1");
+    EXPECT_EQ(overlaps("('x', 1, 'infinity'), ('x', 2, 'infinity'), ('x', 1, '-infinity')"), "");
+    EXPECT_EQ(overlaps("('x', 1, '4713-01-02 BC'), ('x', 2, '294276-12-31'), ('x', 3, '294276-12-31')",
+                       "2147483647"),
+              "2|x|1|0|1\n3|x|1|1|1");
+    for (const std::string reach : {"-1", "NULL"}) {
+        const auto refused = db.fails("SELECT emsn.count_overlaps('x', 1, now(), " + reach + ")");
+        EXPECT_EQ(refused.sqlstate, "22023");
+        EXPECT_EQ(refused.message, "count_overlaps: the reach is a number of seconds, 0 or more");
+    }
+    // over a window it is asked again and again
+    EXPECT_EQ(db.text("SELECT cardinality(emsn.count_overlaps('x', n, now(), 5) OVER (ORDER BY n)) FROM "
+                      "generate_series(1, 4) AS n"),
+              "0\n2\n3\n4");
+}
+
+TEST_F(ReportOverlap, SomeSpeciesOnly) {
     make();
-    hear("a", "2025-01-10 12:00:00");
-    hear("b", "2025-01-10 12:00:00");
-    const auto refused = db.fails("SELECT * FROM emsn.detection_overlap('0100-01-01', '9999-12-01', "
-                                  "array_fill('x'::text, ARRAY[1000]))");
-    EXPECT_EQ(refused.sqlstate, "54000");
-    EXPECT_EQ(refused.message,
-              "detection_overlap: 0100-01-01 to 9999-12-01 is too long for 2 stations and 1000 species");
+    for (const std::string bird : {"x", "y", "z"}) {
+        hear("a", "2025-01-10 12:00:00", bird);
+        hear("b", "2025-01-10 12:00:00", bird);
+    }
+    const std::string query = "SELECT station, species FROM emsn.detection_overlap('2025-01-01', "
+                              "'2025-01-31', ";
+    EXPECT_EQ(db.text(query + "'{x,z,q}') ORDER BY 1, 2"), "a|x\na|z\nb|x\nb|z");
+    EXPECT_EQ(db.text(query + "'{}')"), "");
 }
 
 } // namespace
