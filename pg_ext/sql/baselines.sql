@@ -52,12 +52,15 @@ COMMENT ON COLUMN emsn.baselines.median_daily_count IS 'Over the days with a det
 COMMENT ON COLUMN emsn.baselines.state IS 'learning: fewer than 21 recorded days; nothing is judged by it yet. learned: else.';
 COMMENT ON COLUMN emsn.baselines.daily_deviation IS 'Standard deviation of the daily count over all recorded days, those without the species as 0; at least 1, and the square root of avg_recorded_day_count.';
 
--- In one statement from the days of the last year. Daily counts and hours are summed by month first: a year is read once.
+-- In one statement from the days of the last year. Daily counts and hours are summed by month first. How many days a station
+-- has in it the planner cannot see, and expects a thousandth of the rows: it would choose loops and sorts.
 CREATE FUNCTION emsn.replace_baselines(at timestamptz, lookback interval) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET work_mem = '64MB'
+SET enable_nestloop = off
+SET enable_sort = off
 AS $$
 DECLARE
     least_detections CONSTANT integer := 20;
