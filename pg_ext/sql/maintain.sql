@@ -10,13 +10,13 @@ DECLARE
     made bigint;
 BEGIN
     SELECT count(*) INTO made FROM emsn.maintain_partitions();
-    -- learn_habits reads with the rights of whoever calls it: nobody's table is a way to ours
+    -- which servers answer is asked with the rights of whoever calls: nobody's table is a way to ours
     IF emsn.has_many_stations()
        AND EXISTS (SELECT
                    FROM emsn.settings AS s
                    JOIN pg_class AS c ON c.oid = to_regclass(s.value)
-                   JOIN pg_roles AS o ON o.oid = c.relowner AND o.rolsuper
-                   WHERE s.name = 'detections' AND c.relkind <> 'v') THEN
+                   JOIN pg_roles AS o ON o.oid = c.relowner
+                   WHERE s.name = 'detections' AND c.relkind <> 'v' AND (o.rolsuper OR NOT emsn.is_remote())) THEN
         PERFORM emsn.learn_habits();
     END IF;
     PERFORM emsn.record_run('maintain', 'all stations', started, made, 'ok');

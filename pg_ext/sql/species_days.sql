@@ -84,6 +84,35 @@ END
 $$;
 COMMENT ON FUNCTION emsn.learning_stations(timestamptz) IS 'Stations that are known or were, each with its zone and its calendar day at a moment; the table of detections is read as its owner.';
 
+-- For the owner of the table, who may read nothing of this extension: the stations are a constant in it.
+CREATE FUNCTION emsn.heard_sql(at timestamptz, unexpected boolean) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN emsn.detections_sql(format('
+        WITH heard AS MATERIALIZED (
+            SELECT k.station, k.time_zone, k.clock, k.clock::date AS today, l.last_detection
+            FROM jsonb_to_recordset(%L) AS k (station text, time_zone text, clock timestamp, at timestamptz)
+            LEFT JOIN LATERAL (
+                SELECT d.detection_timestamp {instant} AS last_detection
+                FROM {detections} AS d
+                WHERE d.station = k.station AND {live}
+                  AND d.detection_timestamp <= %s
+                  AND d.detection_timestamp > ''-infinity''
+                ORDER BY d.detection_timestamp DESC
+                LIMIT 1
+            ) AS l ON true
+        ) ',
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('station', s.station, 'time_zone', s.time_zone,
+                                                      'clock', at AT TIME ZONE s.time_zone, 'at', at)), '[]')
+         FROM emsn.learning_stations(at) AS s
+         WHERE s.expected OR unexpected),
+        CASE WHEN emsn.detections_sql('{instant}') <> '' THEN 'k.clock' ELSE 'k.at' END));
+END
+$$;
+COMMENT ON FUNCTION emsn.heard_sql(timestamptz, boolean) IS 'The beginning of a query: heard, the stations at a moment with their last detection, as emsn.habits_sql takes them; unexpected: those too that are not expected.';
+
 CREATE FUNCTION emsn.detections_relation() RETURNS oid
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp

@@ -9,33 +9,10 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
-DECLARE
-    stations CONSTANT jsonb := (SELECT jsonb_agg(jsonb_build_object('station', s.station, 'time_zone', s.time_zone,
-                                                                    'clock', at AT TIME ZONE s.time_zone, 'at', at))
-                                FROM emsn.learning_stations(at) AS s
-                                WHERE s.expected);
-    is_local CONSTANT boolean := emsn.detections_sql('{instant}') <> '';
-    heard text;
 BEGIN
-    IF stations IS NULL THEN
-        RETURN;
-    END IF;
-    heard := emsn.detections_sql(format('
-        SELECT k.station, k.time_zone, k.clock, k.clock::date AS today, l.last_detection
-        FROM jsonb_to_recordset(%L) AS k (station text, time_zone text, clock timestamp, at timestamptz)
-        LEFT JOIN LATERAL (
-            SELECT d.detection_timestamp {instant} AS last_detection
-            FROM {detections} AS d
-            WHERE d.station = k.station AND {live}
-              AND d.detection_timestamp <= %s
-              AND d.detection_timestamp > ''-infinity''
-            ORDER BY d.detection_timestamp DESC
-            LIMIT 1
-        ) AS l ON true', stations, CASE WHEN is_local THEN 'k.clock' ELSE 'k.at' END));
     RETURN QUERY
     SELECT p.station, p.time_zone, p.today, p.last_detection, p.usual_silence_hours, p.two, p.four
-    FROM emsn.query_as_owner(emsn.detections_relation(), format('WITH heard AS MATERIALIZED (%s) ', heard)
-        || emsn.detections_sql(format('
+    FROM emsn.query_as_owner(emsn.detections_relation(), emsn.heard_sql(at, false) || emsn.detections_sql(format('
         SELECT k.station, k.time_zone, k.today, k.last_detection, u.usual_silence_hours, w.two, w.four
         FROM heard AS k
         LEFT JOIN (%s) AS u ON u.station = k.station

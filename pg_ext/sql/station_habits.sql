@@ -12,6 +12,7 @@ COMMENT ON TABLE emsn.station_habits IS 'What is usual for each station, as emsn
 COMMENT ON COLUMN emsn.station_habits.day IS 'The station''s calendar day when it was learned; it holds for that day and the two after it.';
 COMMENT ON COLUMN emsn.station_habits.usual_by_hour IS 'Median of the detections up to 0, 1, .. 24 o''clock of the last 14 days with a detection; NULL with fewer than 5.';
 
+-- The table is read as its owner, whoever calls.
 CREATE FUNCTION emsn.learn_habits() RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -22,21 +23,27 @@ SET jit = off
 AS $$
 DECLARE
     days CONSTANT integer := 21; -- some of them may be silent
+    relation oid;
     g record;
 BEGIN
     PERFORM emsn.prefer_groups_elsewhere();
     PERFORM emsn.require_primary('learn_habits');
-    -- a view would run its functions with the rights of whoever calls this
-    IF EXISTS (SELECT FROM emsn.settings AS s
-               JOIN pg_class AS c ON c.oid = to_regclass(s.value)
-               WHERE s.name = 'detections' AND c.relkind = 'v') THEN
+    relation := emsn.detections_relation();
+    IF (SELECT c.relkind FROM pg_class AS c WHERE c.oid = relation) = 'v' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'wrong_object_type',
             MESSAGE = 'learn_habits: the detections are a view: what is usual there is counted when it is asked for';
     END IF;
     DELETE FROM emsn.station_habits;
-    FOR g IN SELECT z.time_zone, z.today, z.stations FROM emsn.bulk_zones() AS z LOOP
-        EXECUTE emsn.bulk_sql(format('
+    FOR g IN
+        SELECT s.time_zone, s.today, array_agg(s.station ORDER BY s.station) AS stations
+        FROM emsn.learning_stations(statement_timestamp()) AS s
+        WHERE s.station <> ALL (ARRAY(SELECT unnest(r.stations) FROM emsn.remote_servers() AS r WHERE r.reason IS NOT NULL))
+        GROUP BY s.time_zone, s.today
+    LOOP
+        INSERT INTO emsn.station_habits (station, day, usual_by_hour)
+        SELECT l.station, g.today, l.usual_by_hour
+        FROM emsn.query_as_owner(relation, emsn.bulk_sql(format('
             WITH s AS MATERIALIZED (
                 SELECT d.station, width_bucket(d.detection_timestamp, %2$s) - 1 AS hour, count(*) AS detections
                 FROM {detections} AS d
@@ -64,8 +71,7 @@ BEGIN
                 FROM counted AS c
                 GROUP BY c.station, c.hour
             )
-            INSERT INTO emsn.station_habits (station, day, usual_by_hour)
-            SELECT n.station, %4$L,
+            SELECT n.station,
                    CASE WHEN max(m.days) >= 5 THEN 0::numeric || array_agg(m.detections ORDER BY m.hour) END
             FROM unnest(%1$L::text[]) AS n (station)
             LEFT JOIN medians AS m ON m.station = n.station
@@ -73,14 +79,15 @@ BEGIN
             g.stations,
             emsn.border_literals(ARRAY(SELECT g.today - days + h * interval '1 hour'
                                        FROM generate_series(0, days * 24 - 1) AS h ORDER BY h), g.time_zone),
-            emsn.border_literals(ARRAY[g.today - days, g.today]::timestamp[], g.time_zone),
-            g.today));
+            emsn.border_literals(ARRAY[g.today - days, g.today]::timestamp[], g.time_zone))))
+            AS l (station text, usual_by_hour numeric[]);
     END LOOP;
     IF NOT emsn.is_remote() THEN
         UPDATE emsn.station_habits AS h
-        SET usual_silence_hours = r.usual_silence_hours
-        FROM emsn.habit_rows_one_by_one(1) AS r
-        WHERE r.station = h.station;
+        SET usual_silence_hours = u.usual_silence_hours
+        FROM emsn.query_as_owner(relation, emsn.heard_sql(statement_timestamp(), true) || emsn.habits_sql('heard', 1))
+            AS u (station text, usual_by_now numeric, usual_silence_hours numeric)
+        WHERE u.station = h.station;
     END IF;
     RETURN (SELECT count(*) FROM emsn.station_habits);
 END

@@ -92,6 +92,34 @@ TEST_F(Bulk, FiftyStationsAreMany) {
     EXPECT_EQ(
         db.value("SELECT count(*) FROM emsn.detections_today WHERE station LIKE 'z %' AND detections = 0"),
         "50");
+    EXPECT_EQ(db.value("SELECT message FROM emsn.health WHERE check_name = 'detections_today' AND subject = "
+                       "'z 1'"),
+              "0 detections today");
+}
+
+// The daily job learns it for a table of somebody who may do nothing else, with the rights of that one.
+TEST_F(Bulk, HabitsAreReadAsTheOwnerOfTheTable) {
+    fill("month");
+    const auto owner = role();
+    db.exec("INSERT INTO emsn.station_settings (station) SELECT 'z ' || n FROM generate_series(1, 50) AS n;"
+            "SELECT emsn.learn_habits(); CREATE TABLE expected AS TABLE emsn.station_habits;"
+            "ALTER TABLE bird_detections OWNER TO " +
+            owner + "; CREATE TABLE seen (who name); GRANT INSERT ON seen TO " + owner +
+            "; CREATE FUNCTION tell(station text) RETURNS text LANGUAGE plpgsql AS "
+            "'BEGIN INSERT INTO public.seen VALUES (current_user); RETURN station; END'");
+    const std::string learned = "SELECT station, day, usual_by_hour, usual_silence_hours FROM ";
+    db.exec("CALL emsn.run_job('maintain')");
+    EXPECT_EQ(db.text("SELECT job, result FROM emsn.runs WHERE job = 'maintain'"), "maintain|ok");
+    EXPECT_EQ(db.value("SELECT count(*) FROM emsn.station_habits WHERE learned_at > (SELECT max(learned_at) "
+                       "FROM expected)"),
+              "59");
+    EXPECT_EQ(db.text(learned + "emsn.station_habits EXCEPT " + learned + "expected"), "");
+    // code of the owner's making: a row is hidden unless a function says so
+    db.exec(
+        "ALTER TABLE bird_detections ENABLE ROW LEVEL SECURITY; ALTER TABLE bird_detections FORCE ROW LEVEL "
+        "SECURITY; CREATE POLICY p ON bird_detections USING (tell(station) <> 'busy')");
+    EXPECT_EQ(db.value("SELECT emsn.learn_habits()"), "58");
+    EXPECT_EQ(db.text("SELECT DISTINCT who FROM seen"), owner);
 }
 
 // What is usual was learned once: health says so without counting, and what it learned is true.

@@ -84,6 +84,7 @@ TEST_F(Objects, PathFunctionsAndEndingSessionsAreNotForMonitors) {
         "emsn.guard_deletions(text,bigint,bigint)\n"
         "emsn.guard_end(timestamp with time zone,integer)\n"
         "emsn.guard_source(text,bigint,bigint,bigint)\n"
+        "emsn.heard_sql(timestamp with time zone,boolean)\n"
         "emsn.is_time_zone(text)\n"
         "emsn.kept_days(timestamp with time zone,integer,integer)\n"
         "emsn.learn_baselines(interval)\n"

@@ -135,6 +135,27 @@ TEST_F(Shards, HealthIsThatOfAllServers) {
         "berging|critical\nit's|unknown\ntuin|ok\nzolder|ok");
 }
 
+// Which servers answer is asked with the rights of whoever calls: of another's table the daily job learns
+// nothing.
+TEST_F(Shards, HabitsAreLearnedOverAllServers) {
+    fill();
+    const auto learned =
+        std::string("SELECT station, day, usual_by_hour FROM emsn.station_habits") + kStations;
+    EXPECT_EQ(of_whole("SELECT emsn.learn_habits()"), "3");
+    const auto expected = db.text(learned);
+    EXPECT_EQ(db.value("SELECT count(usual_by_hour) FROM emsn.station_habits"), "2");
+    EXPECT_EQ(db.value("SELECT emsn.learn_habits()"), "4");
+    EXPECT_EQ(db.text(learned), expected);
+    db.exec("INSERT INTO emsn.station_settings (station) SELECT n::text FROM generate_series(1, 50) AS n");
+    db.exec("CALL emsn.run_job('maintain')");
+    EXPECT_EQ(db.value("SELECT count(*) FROM emsn.station_habits"), "54");
+    db.exec("TRUNCATE emsn.station_habits; ALTER TABLE bird_detections OWNER TO " + role());
+    db.exec("CALL emsn.run_job('maintain')");
+    EXPECT_EQ(db.text("SELECT result, (SELECT count(*) FROM emsn.station_habits) FROM emsn.runs WHERE job = "
+                      "'maintain' ORDER BY run DESC LIMIT 1"),
+              "ok|0");
+}
+
 TEST_F(Shards, AServerThatIsDownCostsItsOwnStations) {
     fill();
     const auto tuin = db.text(
