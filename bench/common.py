@@ -21,6 +21,9 @@ QUICK, NONE = "emsn_snapshot, quick", "emsn_snapshot, verify none"
 CP, CP_SYNC = "cp", "cp, then sync"
 BACKUP, BACKUP_CHECK, STEPPED = "Python backup()", "Python backup() + integrity_check", "Python backup(pages=64)"
 SHELL_BACKUP, VACUUM = "sqlite3 .backup", "VACUUM INTO"
+# hours from UTC of a place where it is between 18 and 19 o'clock: whatever the time here, three quarters of a day are to be counted
+EVENING = (18 - time.gmtime().tm_hour + 11) % 24 - 11
+EVENING_ZONE = f"Etc/GMT{-EVENING:+d}"
 USUAL = [QUICK, NONE, CP, BACKUP, STEPPED, SHELL_BACKUP, VACUUM]
 
 

@@ -18,7 +18,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from common import ROOT, Server, head, row  # noqa: E402
+from common import EVENING_ZONE, ROOT, Server, head, row  # noqa: E402
 
 
 SETTINGS = ["shared_buffers = 1GB", "max_wal_size = 8GB", "wal_level = minimal", "max_wal_senders = 0", "timezone = UTC",
@@ -108,16 +108,19 @@ def shards(folder, options, base):
 def fleet(folder, options, base):
     stations, rows = options.stations, options.fleet_rows
     (folder / "fleet").mkdir(mode=0o755)
-    server = Server(folder / "fleet", options.build, SETTINGS)
+    server = Server(folder / "fleet", options.build, [*SETTINGS, f"timezone = '{EVENING_ZONE}'"])
     try:
         per_day = max(1, min(250, rows // stations // 90))
         server.psql("postgres", "CREATE EXTENSION emsn_health", "SELECT emsn.create_detections('public.bird_detections', 'month')")
         begin = time.monotonic()
-        server.psql("postgres", rows_sql(stations, rows, per_day, base))
+        jobs = [subprocess.Popen(["psql", "-X", "-q", "-d", server.conninfo("postgres"), "-c", rows_sql(stations, rows, per_day, base, half, 2)])
+                for half in (0, 1)]
+        for job in jobs:
+            assert job.wait() == 0
         loaded = time.monotonic() - begin
         server.psql("postgres", "VACUUM ANALYZE bird_detections",
                     """INSERT INTO emsn.sync_state (station, position, source_rows, live_rows, time_zone, published_at)
-                       SELECT DISTINCT s.station, '{}'::jsonb, 1, 1, 'UTC', now() FROM emsn.known_stations() AS s""")
+                       SELECT DISTINCT s.station, '{}'::jsonb, 1, 1, current_setting('timezone'), now() FROM emsn.known_stations() AS s""")
         size = server.psql("postgres", "SELECT pg_size_pretty(sum(pg_total_relation_size(relid))) FROM pg_partition_tree('bird_detections')").strip()
         queries = {"emsn.health": "SELECT * FROM emsn.health", "detections_today": TODAY, "detections_today, without usual_by_now": BARE}
         before = times(server, "postgres", queries, 1)

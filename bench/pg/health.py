@@ -25,13 +25,11 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
-from common import Server, head, row  # noqa: E402
+from common import EVENING_ZONE, Server, head, row  # noqa: E402
 
 PER_DAY = {2: 2500, 200: 250}  # detections of one station
-# it is between 18 and 19 o'clock there: whatever the time here, three quarters of a day are to be counted
-EVENING = (18 - time.gmtime().tm_hour + 11) % 24 - 11
 SETTINGS = ["shared_buffers = 1GB", "max_wal_size = 4GB", "wal_level = minimal", "max_wal_senders = 0", "autovacuum = off",
-            f"timezone = 'Etc/GMT{-EVENING:+d}'"]
+            f"timezone = '{EVENING_ZONE}'"]
 HEALTH, BARE, TODAY = "emsn.health", "detections_today, without usual_by_now", "detections_today"
 COUNT, NEWEST = "by hand: today's count per station", "by hand: newest per station"
 QUERIES = {

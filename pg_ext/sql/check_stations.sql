@@ -31,7 +31,7 @@ BEGIN
         FROM (
             SELECT b.station, b.time_zone, b.expected, b.detections, b.species, b.last_detection, b.future_detections,
                    b.future_until
-            FROM emsn.bulk_station_rows() AS b
+            FROM emsn.bulk_station_rows(false) AS b
             WHERE in_bulk AND b.station <> ALL (elsewhere) -- emsn.check_shards speaks of the others
               AND b.detections IS NOT NULL
             UNION ALL
@@ -53,8 +53,8 @@ BEGIN
         result := emsn.judge(
             'detections_today', s.station, s.detections, 'detections', s.usual_by_now, true,
             CASE WHEN s.usual_by_now >= enough THEN '10%' END, NULL,
-            format('%s detection%s of %s species today%s', s.detections, CASE WHEN s.detections <> 1 THEN 's' END,
-                   s.species,
+            format('%s detection%s%s today%s', s.detections, CASE WHEN s.detections <> 1 THEN 's' END,
+                   ' of ' || s.species || ' species',
                    '; usually ' || s.usual_by_now
                    || CASE WHEN s.usual_by_now = counted_to AND NOT exactly THEN ' or more' ELSE '' END || ' by now'),
             look);

@@ -11,7 +11,7 @@ AS $$
 BEGIN
     IF emsn.in_bulk() THEN
         RETURN QUERY SELECT b.station, b.time_zone, b.expected, b.detections, b.species, b.last_detection
-                     FROM emsn.bulk_station_rows() AS b;
+                     FROM emsn.bulk_station_rows(true) AS b;
         RETURN;
     END IF;
     RETURN QUERY EXECUTE emsn.detections_sql('
@@ -76,7 +76,7 @@ AS $$
 BEGIN
     IF emsn.is_remote() THEN
         RETURN QUERY SELECT b.station, b.time_zone, f.first_detection, b.last_detection
-                     FROM emsn.bulk_station_rows() AS b
+                     FROM emsn.bulk_station_rows(false) AS b
                      LEFT JOIN emsn.bulk_first_detections() AS f ON f.station = b.station;
         RETURN;
     END IF;

@@ -71,7 +71,7 @@ GRANT EXECUTE ON FUNCTION
     emsn.prefer_groups_elsewhere(),
     emsn.border_literals(timestamp[], text),
     emsn.bulk_last_detections(text[], text, date),
-    emsn.bulk_station_rows(),
+    emsn.bulk_station_rows(boolean),
     emsn.bulk_first_detections(),
     emsn.habit_rows_one_by_one(integer),
     emsn.learned_habit_rows(),

@@ -35,10 +35,15 @@ class Bulk : public PgTest {
     void expect_all_same() {
         ASSERT_EQ(db.value("SELECT emsn.in_bulk()"), "f");
         expect_same("station, time_zone, expected, detections, species, last_detection", "emsn.today_rows()",
-                    "emsn.bulk_station_rows()");
+                    "emsn.bulk_station_rows(true)");
+        expect_same("*",
+                    "(SELECT t.*, NULL::bigint AS species FROM (SELECT station, time_zone, expected, "
+                    "detections, last_detection FROM emsn.today_rows()) AS t)",
+                    "(SELECT station, time_zone, expected, detections, last_detection, species FROM "
+                    "emsn.bulk_station_rows(false))");
         expect_same("station, detections, until", "emsn.future_rows()",
                     "(SELECT b.station, b.future_detections AS detections, b.future_until AS until FROM "
-                    "emsn.bulk_station_rows() AS b)");
+                    "emsn.bulk_station_rows(false) AS b)");
         expect_same("station, usual_by_now", "emsn.habit_rows_one_by_one(NULL)",
                     "(SELECT k.station, b.usual_by_now FROM emsn.known_stations() AS k"
                     " LEFT JOIN emsn.bulk_habit_rows(NULL) AS b ON b.station = k.station)");
