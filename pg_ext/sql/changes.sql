@@ -26,23 +26,16 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    WITH RECURSIVE tree (part) AS (
-        SELECT relation
-        UNION ALL
-        SELECT i.inhrelid
-        FROM tree AS t
-        JOIN pg_inherits AS i ON i.inhparent = t.part
-    )
     SELECT CASE WHEN count(*) FILTER (WHERE t.part = relation AND g.tgenabled = 'A') = 4
                      AND NOT bool_or(c.relkind NOT IN ('r', 'p'))
                      AND NOT EXISTS (SELECT
-                                     FROM tree AS p
+                                     FROM emsn.table_tree(relation) AS p
                                      JOIN pg_subscription_rel AS s ON s.srrelid = p.part)
                 THEN md5(emsn.change_log(relation)::oid::text
-                         || string_agg(concat_ws(' ', t.part, g.oid, g.xmin, g.tgenabled), ',' ORDER BY t.part, g.oid))
+                         || string_agg(concat_ws(' ', t.part::oid, g.oid, g.xmin, g.tgenabled), ',' ORDER BY t.part, g.oid))
            END
     INTO fingerprint
-    FROM tree AS t
+    FROM emsn.table_tree(relation) AS t
     JOIN pg_class AS c ON c.oid = t.part
     LEFT JOIN pg_trigger AS g ON g.tgrelid = t.part AND g.tgname LIKE 'emsn\_note\_%';
     log := CASE WHEN fingerprint IS NOT NULL THEN emsn.change_log(relation) END;
@@ -106,15 +99,8 @@ DECLARE
     found record;
 BEGIN
     FOR found IN
-        WITH RECURSIVE tree (part) AS (
-            SELECT relation
-            UNION ALL
-            SELECT i.inhrelid
-            FROM tree AS t
-            JOIN pg_inherits AS i ON i.inhparent = t.part
-        )
-        SELECT g.tgname, t.part::regclass AS part
-        FROM tree AS t
+        SELECT g.tgname, t.part
+        FROM emsn.table_tree(relation) AS t
         JOIN pg_trigger AS g ON g.tgrelid = t.part AND g.tgname LIKE 'emsn\_note\_%'
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', found.tgname, found.part);
@@ -177,16 +163,7 @@ BEGIN
     EXECUTE format('ALTER TABLE %s OWNER TO %I', log, t.owner);
     EXECUTE format('ALTER FUNCTION %s() OWNER TO %I', noting, t.owner);
     -- who writes to a partition by its own name fires that one's triggers, and the table's own else: never both
-    FOR part IN
-        WITH RECURSIVE tree (oid) AS (
-            SELECT relation
-            UNION ALL
-            SELECT i.inhrelid
-            FROM tree AS p
-            JOIN pg_inherits AS i ON i.inhparent = p.oid
-        )
-        SELECT p.oid::regclass AS name FROM tree AS p
-    LOOP
+    FOR part IN SELECT p.part AS name FROM emsn.table_tree(relation) AS p LOOP
         FOR event IN
             VALUES ('insert', 'REFERENCING NEW TABLE AS new_rows'),
                    ('update', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows'),

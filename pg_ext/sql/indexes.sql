@@ -1,6 +1,21 @@
 -- Which tables hold the detections, and whether an index finds a station's newest rows in them. Read from the catalogs,
 -- so that a locked table is no obstacle.
 
+-- Partitions, and children by inheritance, which pg_partition_tree leaves out.
+CREATE FUNCTION emsn.table_tree(relation oid) RETURNS TABLE (part regclass)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+BEGIN ATOMIC
+    WITH RECURSIVE tree (part) AS (
+        SELECT table_tree.relation
+        UNION ALL
+        SELECT i.inhrelid
+        FROM tree AS t
+        JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.part
+    )
+    SELECT t.part::pg_catalog.regclass FROM tree AS t;
+END;
+COMMENT ON FUNCTION emsn.table_tree(oid) IS 'A table and everything below it.';
+
 -- The table of detections and everything below it. finds_station: an index begins with station, so that stations are
 -- found by jumping; finds_newest: by (station, detection_timestamp). Only an index that the queries of this extension
 -- can use counts: valid, btree, ordered as the column is, of text, and without a condition but the queries' own.
@@ -11,21 +26,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY
-    WITH RECURSIVE tree (part) AS (
-        SELECT to_regclass(s.value)
-        FROM emsn.settings AS s
-        WHERE s.name = 'detections'
-        UNION ALL
-        SELECT i.inhrelid::regclass
-        FROM tree AS t
-        JOIN pg_inherits AS i ON i.inhparent = t.part
-    )
     -- LATERAL: the planner, who cannot know how few parts there are, would read these catalogs from end to end
     SELECT t.part,
            c.relkind,
            x.finds_station,
            x.finds_newest
-    FROM tree AS t
+    FROM emsn.settings AS s
+    CROSS JOIN LATERAL emsn.table_tree(to_regclass(s.value)) AS t
     CROSS JOIN LATERAL (SELECT k.relkind FROM pg_class AS k WHERE k.oid = t.part LIMIT 1) AS c
     CROSS JOIN LATERAL (
         SELECT count(a.attnum) > 0 AS finds_station,
@@ -40,7 +47,8 @@ BEGIN
                       FROM pg_opclass AS o
                       JOIN pg_am AS m ON m.oid = o.opcmethod
                       WHERE o.oid = i.indclass[0] AND o.opcdefault AND m.amname = 'btree')
-    ) AS x;
+    ) AS x
+    WHERE s.name = 'detections';
 END
 $$;
 COMMENT ON FUNCTION emsn.detections_parts() IS 'The table of detections and its partitions, and which indexes they have.';

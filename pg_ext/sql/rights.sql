@@ -1,7 +1,7 @@
 -- Who may do what, in one place. PUBLIC: nothing. Naming tables and writing settings: the owner only.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA emsn FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA emsn FROM PUBLIC;
-REVOKE ALL ON TYPE emsn.health_row, emsn.report_row, emsn.publish_target, emsn.publish_counts, emsn.anomaly FROM PUBLIC;
+REVOKE ALL ON TYPE emsn.health_row, emsn.report_row, emsn.publish_target, emsn.publish_counts, emsn.anomaly, emsn.overlap FROM PUBLIC;
 REVOKE ALL ON ALL PROCEDURES IN SCHEMA emsn FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA emsn TO pg_monitor, pg_read_server_files, pg_signal_backend;
@@ -35,7 +35,7 @@ GRANT SELECT ON
     emsn.baselines,
     emsn.anomalies
 TO pg_monitor;
-GRANT USAGE ON TYPE emsn.health_row, emsn.report_row TO pg_monitor;
+GRANT USAGE ON TYPE emsn.health_row, emsn.report_row, emsn.overlap TO pg_monitor;
 GRANT EXECUTE ON FUNCTION
     emsn.limits(text, text, text, text),
     emsn.is_at_or_above(numeric, text, numeric),
@@ -59,6 +59,7 @@ GRANT EXECUTE ON FUNCTION
     emsn.habit_rows(integer),
     emsn.silent_hours(timestamptz),
     emsn.detections_per_station(date, date),
+    emsn.table_tree(oid),
     emsn.leaf_parts(),
     emsn.remote_parts(),
     emsn.is_remote(),
