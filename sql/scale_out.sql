@@ -28,27 +28,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS postgres_fdw;
 
 -- The table here. Without id: each server numbers its own rows.
-SELECT format(
-    'CREATE TABLE %I.%I (
-         station text NOT NULL,
-         detection_timestamp timestamptz NOT NULL,
-         date date,
-         time time,
-         species text NOT NULL,
-         common_name text,
-         confidence double precision,
-         latitude double precision,
-         longitude double precision,
-         cutoff double precision,
-         week integer,
-         sensitivity double precision,
-         overlap double precision,
-         file_name text,
-         detected_by_zolder boolean,
-         detected_by_berging boolean,
-         deleted boolean NOT NULL DEFAULT false,
-         deleted_at timestamptz
-     ) PARTITION BY LIST (station)', :'in_schema', :'base')
+SELECT format('CREATE TABLE %I.%I (%s) PARTITION BY LIST (station)', :'in_schema', :'base', emsn.detections_columns())
 WHERE to_regclass(format('%I.%I', :'in_schema', :'base')) IS NULL
 \gexec
 

@@ -71,6 +71,7 @@ TEST_F(Objects, PathFunctionsAndEndingSessionsAreNotForMonitors) {
         "emsn.describe_publish_target(text,text)\n"
         "emsn.detach_partitions(interval,boolean)\n"
         "emsn.detection_count_plan()\n"
+        "emsn.detections_columns()\n"
         "emsn.detections_relation()\n"
         "emsn.dir_size_safe(text,jsonb)\n"
         "emsn.dir_usage(text,integer,jsonb)\n"
