@@ -40,7 +40,7 @@ def rows_sql(stations, rows, per_day, base, first=0, step=1):
 def times(server, database, queries, runs):
     """Milliseconds as psql measures them, the first of each left out."""
     words = ["\\timing on"] + [f"{query} \\g /dev/null" for query in queries.values() for _ in range(runs + 1)]
-    said = subprocess.run(["psql", "-X", "-q", "-d", server.conninfo(database)], input="\n".join(words), check=True,
+    said = subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", server.conninfo(database)], input="\n".join(words), check=True,
                           capture_output=True, text=True).stdout
     found = [float(ms) for ms in re.findall(r"^Time: ([0-9.]+) ms", said, re.MULTILINE)]
     each = runs + 1
