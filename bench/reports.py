@@ -149,6 +149,8 @@ def what_learn(server, options):
     row("Python, fetching alone", f"{theirs['fetched']:.1f}", f"{theirs_later['fetched']:.1f}")
     row("Python / learn_baselines", f"{theirs['seconds'] / median['first']:.1f}",
         f"{theirs_later['seconds'] / median['again']:.0f}")
+    row("Python, fetching alone / learn_baselines", f"{theirs['fetched'] / median['first']:.1f}",
+        f"{theirs_later['fetched'] / median['again']:.0f}")
     row("first run / learn_baselines", "1", f"{median['first'] / median['again']:.1f}")
     row("peak memory of the server's process", f"{max(m for _, m in first):.0f} MB", f"{max(m for _, m in again):.0f} MB")
     row("peak memory of Python", f"{theirs['megabytes']:.0f} MB", f"{theirs_later['megabytes']:.0f} MB")
