@@ -86,6 +86,23 @@ TEST_F(PublishScriptTest, ExitCodesTellWhatToDo) {
     EXPECT_NE(busy.err.find("another publisher"), std::string::npos) << busy.err;
 }
 
+// A second for each megabyte: a history that needs more than the usual minute would never get to the centre.
+TEST_F(PublishScriptTest, AManyYearsHistoryHasMoreTime) {
+    configure(conninfo());
+    const std::string fake = dir_ / "bin/sqlite3";
+    std::filesystem::create_directory(dir_ / "bin");
+    write_file(fake, "#!/bin/sh\nprintf '%s\\n' \"$@\" | grep -o \"'timeout_ms', [0-9]* [*] 1000\"\n");
+    std::filesystem::permissions(fake, std::filesystem::perms::owner_all);
+    const auto deadline = [&](std::vector<std::string> args) {
+        args.insert(args.begin(), "--no-host-report");
+        return script(args, {"PATH=" + (dir_ / "bin") + ":/usr/bin:/bin"}).out;
+    };
+    EXPECT_EQ(deadline({}), "'timeout_ms', 60 * 1000\n");
+    std::filesystem::resize_file(birds_, 500'999'999);
+    EXPECT_EQ(deadline({}), "'timeout_ms', 500 * 1000\n");
+    EXPECT_EQ(deadline({"--timeout", "7"}), "'timeout_ms', 7 * 1000\n");
+}
+
 TEST_F(PublishScriptTest, TheHostReportFollows) {
     const auto reports = [&] {
         return db.text("SELECT station FROM emsn.host_reports ORDER BY received_at");
