@@ -33,12 +33,12 @@ WHERE to_regclass(format('%I.%I', :'in_schema', :'base')) IS NULL
 \gexec
 
 -- async_capable: all servers are asked at once. connect_timeout and what follows: a dead one is given up soon.
--- batch_size: rows published through this server travel together.
+-- lock_timeout: a table that is locked there is no answer either. batch_size: rows published through this server travel together.
 SELECT format(
     'CREATE SERVER %I FOREIGN DATA WRAPPER postgres_fdw
      OPTIONS (host %L, port %L, dbname %L, async_capable ''true'', fetch_size ''10000'', batch_size ''1000'',
               connect_timeout ''3'', tcp_user_timeout ''4000'', keepalives_idle ''5'', keepalives_interval ''2'',
-              keepalives_count ''2'', options ''-c statement_timeout=60000'')', :'server', :'host', :'port', :'dbname')
+              keepalives_count ''2'', options ''-c statement_timeout=60000 -c lock_timeout=2000'')', :'server', :'host', :'port', :'dbname')
 WHERE NOT EXISTS (SELECT FROM pg_foreign_server AS s WHERE s.srvname = :'server')
 \gexec
 SELECT format('CREATE USER MAPPING IF NOT EXISTS FOR CURRENT_USER SERVER %I OPTIONS (user %L)', :'server', :'remote_user')

@@ -97,6 +97,7 @@ BEGIN
          FROM pg_temp.emsn_centre AS n
          WHERE n.live AND NOT EXISTS (SELECT FROM pg_temp.emsn_pairs AS p WHERE p.part = n.part AND p.place = n.place)
                %s %s', skipped, CASE WHEN sources < sent THEN rejected END));
+    PERFORM emsn.require_own_places(t);
     c.missing := 0;
     IF t.set_deleted IS NULL THEN
         c.missing := c.deleted;

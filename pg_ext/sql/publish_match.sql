@@ -96,6 +96,42 @@ END
 $$;
 COMMENT ON FUNCTION emsn.publish_pairs(emsn.publish_target, bigint, bigint) IS 'Fills emsn_pairs: which row of the source is which at the centre.';
 
+-- On another server a row is found again by its place. In a table of partitions there several rows have the same one, and an
+-- UPDATE from here, which postgres_fdw does by place, would change them all: those of other stations too.
+CREATE FUNCTION emsn.require_own_places(t emsn.publish_target) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    c record;
+    part regclass;
+BEGIN
+    IF NOT t.is_remote THEN
+        RETURN;
+    END IF;
+    part := (SELECT n.part FROM pg_temp.emsn_centre AS n GROUP BY n.part, n.place HAVING count(*) > 1 LIMIT 1);
+    FOR c IN
+        SELECT p.part::regclass AS part, array_agg(p.place) AS places
+        FROM pg_temp.emsn_pairs AS p
+        WHERE p.source_row IS NULL OR p.differs OR NOT p.live
+        GROUP BY p.part
+    LOOP
+        EXIT WHEN part IS NOT NULL;
+        IF emsn.execute_as_owner(t.relation, 'pg_catalog, pg_temp', format(
+               'SELECT count(*) FROM %s AS n WHERE n.ctid = ANY (%L::tid[])', c.part, c.places)) > cardinality(c.places) THEN
+            part := c.part;
+        END IF;
+    END LOOP;
+    IF part IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'feature_not_supported',
+            MESSAGE = format('publish_apply: on its server %s is a table of partitions: rows there cannot be changed from here', part),
+            HINT = 'Publish to that server itself.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION emsn.require_own_places(emsn.publish_target) IS 'Error 0A000 when rows on another server cannot be told apart by their places.';
+
 -- Made here because nothing can be made in a security-restricted operation. CREATE without IF NOT EXISTS, as in
 -- publish_begin.
 CREATE FUNCTION emsn.make_publish_tables(t emsn.publish_target) RETURNS void

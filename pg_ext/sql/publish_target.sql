@@ -91,6 +91,41 @@ END
 $$;
 COMMENT ON FUNCTION emsn.publish_search_path(oid) IS 'search_path for statements that fire triggers of the table.';
 
+-- Of a table that is partitioned by station: rows that no partition takes would all be rejected one by one.
+CREATE FUNCTION emsn.require_place(relation oid, station text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    bounds text;
+    fits boolean;
+BEGIN
+    IF NOT EXISTS (SELECT
+                   FROM pg_partitioned_table AS p
+                   JOIN pg_attribute AS a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] AND a.attname = 'station'
+                   WHERE p.partrelid = relation AND p.partstrat = 'l' AND p.partnatts = 1 AND p.partdefid = 0) THEN
+        RETURN;
+    END IF;
+    FOR bounds IN
+        SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM '^FOR VALUES IN \((.*)\)$')
+        FROM pg_inherits AS i
+        JOIN pg_class AS c ON c.oid = i.inhrelid
+        WHERE i.inhparent = relation
+    LOOP
+        -- literals as the server itself writes them
+        EXECUTE format('SELECT $1 = ANY (ARRAY[%s]::text[])', bounds) INTO fits USING station;
+        IF fits THEN
+            RETURN;
+        END IF;
+    END LOOP;
+    RAISE EXCEPTION USING
+        ERRCODE = 'object_not_in_prerequisite_state',
+        MESSAGE = format('%s has no partition for station "%s"', relation::regclass, station),
+        HINT = 'Add one, on a coordinator with sql/scale_out.sql.';
+END
+$$;
+COMMENT ON FUNCTION emsn.require_place(oid, text) IS 'Error 55000 when a table that is partitioned by station has no partition for one.';
+
 -- Generated and identity columns write themselves, and what the table lacks is left out. From here to the end of the
 -- transaction the table is locked: its name, its owner and its columns stay what they are.
 CREATE FUNCTION emsn.describe_publish_target(station text, time_zone text) RETURNS emsn.publish_target
@@ -113,6 +148,7 @@ BEGIN
             MESSAGE = format('%s was just replaced', t.name),
             HINT = 'Publish again.';
     END IF;
+    PERFORM emsn.require_place(t.relation, station);
     t.search_path := emsn.publish_search_path(t.relation);
     t.station := quote_literal(station);
     SELECT array_agg(a.attname::text),

@@ -62,12 +62,14 @@ END
 $$;
 COMMENT ON FUNCTION emsn.is_remote() IS 'Whether any of the detections lie on another server.';
 
--- Each server is asked for a row that no station has, through the table itself, for which the reader has the right. Once a
+-- Each server is asked for a row of the last days that it has not, through the table itself, for which the reader has the
+-- right: where those are locked there is no answer either. Once a
 -- statement: waiting for a dead server takes as long as its connect_timeout. reason: why it does not answer; NULL: it does.
 CREATE FUNCTION emsn.remote_servers()
 RETURNS TABLE (server name, stations text[], reason text, milliseconds numeric)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 3
 SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
 SET jit = off
 AS $$
 DECLARE
@@ -93,7 +95,8 @@ BEGIN
             begun := clock_timestamp();
             BEGIN
                 EXECUTE emsn.bulk_sql(format(
-                    'SELECT FROM {detections} AS d WHERE d.station = %L AND d.detection_timestamp > ''infinity''', stations[1]));
+                    'SELECT FROM {detections} AS d WHERE d.station = %L AND d.detection_timestamp > %L AND d.species = ''''',
+                    stations[1], statement_timestamp() - interval '15 days'));
             EXCEPTION WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
                 reason := regexp_replace(concat_ws(': ', SQLERRM, nullif(detail, '')), '\s*\n\s*', ' ', 'g');
@@ -113,7 +116,8 @@ END
 $$;
 COMMENT ON FUNCTION emsn.remote_servers() IS 'Servers that hold partitions of the table of detections by station: which stations, whether they answer, and how fast.';
 
--- Where a server keeps an emsn of its own, a foreign table of that one's emsn.health makes its answer part of this one.
+-- Where a server keeps an emsn of its own, a foreign table of that one's emsn.health makes its answer part of this one. Of
+-- whoever may do what a reader may anyway: its columns may be of types that run code.
 CREATE FUNCTION emsn.remote_health_tables() RETURNS TABLE (server name, health regclass)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 3
 SET search_path = pg_catalog, pg_temp
@@ -123,6 +127,9 @@ BEGIN
     SELECT s.srvname, min(f.ftrelid)::regclass
     FROM pg_foreign_table AS f
     JOIN pg_foreign_server AS s ON s.oid = f.ftserver
+    JOIN pg_class AS c ON c.oid = f.ftrelid
+    JOIN pg_roles AS o ON o.oid = c.relowner
+        AND (o.rolsuper OR o.oid = (SELECT e.extowner FROM pg_extension AS e WHERE e.extname = 'emsn_health'))
     WHERE f.ftoptions @> ARRAY['schema_name=emsn', 'table_name=health']
     GROUP BY s.srvname;
 END

@@ -96,26 +96,28 @@ DECLARE
     present record;
 BEGIN
     IF emsn.is_remote() THEN
-        -- the bounds of the partitions tell, if all of them do
+        -- the bounds of the partitions there tell, if all of them do; partitions here are read
         SELECT array_agg(s) FILTER (WHERE s IS NOT NULL)
         INTO placed
-        FROM emsn.leaf_parts() AS p
-        LEFT JOIN emsn.remote_parts() AS r ON r.part = p.part
+        FROM emsn.remote_parts() AS r
         LEFT JOIN LATERAL unnest(r.stations) AS s ON true
         HAVING bool_and(r.stations IS NOT NULL);
-        RETURN CASE WHEN placed IS NOT NULL THEN format('SELECT unnest(%L::text[])', placed) ELSE grouping END;
+        RETURN CASE WHEN placed IS NULL THEN grouping ELSE
+            format('SELECT unnest(%1$L::text[])
+                    UNION
+                    SELECT d.station::text FROM {detections} AS d WHERE d.station <> ALL (%1$L) GROUP BY d.station', placed) END;
     END IF;
     IF NOT emsn.finds_stations() THEN
         RETURN reading;
     END IF;
-    -- Each jump looks into the index of each partition. What was learned knows the stations of all of them, and new ones
-    -- are in the present one, or have published.
+    -- Each jump looks into the index of each partition. What was learned knows the stations of all of them then; new ones
+    -- are in those of the time since, or have published.
     IF NOT as_owner AND emsn.has_learned_habits() THEN
-        SELECT p.is_local, p.from_time, p.to_time
+        SELECT bool_or(p.is_local) AS is_local, min(p.from_time) AS from_time, max(p.to_time) AS to_time
         INTO present
         FROM emsn.time_partitions() AS p
-        WHERE p.from_time <= statement_timestamp() AND p.to_time > statement_timestamp();
-        IF FOUND AND NOT present.is_local THEN
+        WHERE p.from_time <= statement_timestamp() AND p.to_time > (SELECT min(h.learned_at) FROM emsn.station_habits AS h);
+        IF NOT present.is_local THEN
             RETURN replace(jumping, '{live}', format(
                        '{live} AND d.detection_timestamp >= %L AND d.detection_timestamp < %L', present.from_time, present.to_time))
                    || ' UNION SELECT h.station FROM emsn.station_habits AS h UNION SELECT s.station FROM emsn.sync_state AS s';

@@ -30,7 +30,7 @@ demo_shards() {
     export PGUSER=postgres PGDATABASE=postgres PGAPPNAME=demo
     title "$count servers, each with the detections of one station, and a coordinator"
     for ((number = 1; number <= count; number++)); do
-        shard_start "shard$number" "SELECT emsn.create_detections('public.bird_detections', partition_by => 'month')"
+        shard_start "shard$number" "SELECT emsn.create_detections('public.bird_detections')"
         invent "garden$number.db" $((20000 * number)) 0 52.1
     done
     shard_start coordinator

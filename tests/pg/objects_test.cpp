@@ -122,6 +122,8 @@ TEST_F(Objects, PathFunctionsAndEndingSessionsAreNotForMonitors) {
         "emsn.refresh_species_days(timestamp with time zone,boolean,interval)\n"
         "emsn.refuse_deletion(text,text,bigint)\n"
         "emsn.replace_baselines(timestamp with time zone,interval)\n"
+        "emsn.require_own_places(emsn.publish_target)\n"
+        "emsn.require_place(oid,text)\n"
         "emsn.require_primary(text)\n"
         "emsn.require_publish_begun(text)\n"
         "emsn.require_publisher(text)\n"
