@@ -8,8 +8,8 @@ AS $$
 DECLARE
     started CONSTANT timestamptz := clock_timestamp();
     made bigint;
+    unlearned text;
 BEGIN
-    SELECT count(*) INTO made FROM emsn.maintain_partitions();
     -- which servers answer is asked with the rights of whoever calls: nobody's table is a way to ours
     IF emsn.has_many_stations()
        AND EXISTS (SELECT
@@ -17,9 +17,16 @@ BEGIN
                    JOIN pg_class AS c ON c.oid = to_regclass(s.value)
                    JOIN pg_roles AS o ON o.oid = c.relowner
                    WHERE s.name = 'detections' AND c.relkind <> 'v' AND (o.rolsuper OR NOT emsn.is_remote())) THEN
-        PERFORM emsn.learn_habits();
+        BEGIN
+            PERFORM emsn.learn_habits();
+        EXCEPTION WHEN OTHERS THEN
+            unlearned := SQLERRM;
+        END;
     END IF;
-    PERFORM emsn.record_run('maintain', 'all stations', started, made, 'ok');
+    -- last: what is locked for new partitions stays so until the end
+    SELECT count(*) INTO made FROM emsn.maintain_partitions();
+    PERFORM emsn.record_run('maintain', 'all stations', started, made,
+                            coalesce('what is usual was not learned: ' || unlearned, 'ok'));
     RETURN made;
 END
 $$;

@@ -191,6 +191,9 @@ BEGIN
             MESSAGE = 'detach_partitions: the table of detections is not partitioned by detection_timestamp',
             HINT = 'Delete old rows, or make one that is: emsn.create_detections(name, partition_by => ''month'').';
     END IF;
+    IF NOT dry_run THEN
+        PERFORM FROM emsn.sync_state AS s ORDER BY s.station FOR UPDATE; -- nobody publishes between the counting and the end
+    END IF;
     FOR t IN
         SELECT p.whole, p.part, p.from_time, p.to_time
         FROM emsn.time_partitions() AS p
@@ -203,6 +206,12 @@ BEGIN
         bytes := pg_total_relation_size(t.part);
         detached := false;
         IF NOT dry_run THEN
+            -- a station's next whole comparison would find its rows gone, and send all of them again
+            UPDATE emsn.sync_state AS s
+            SET live_rows = s.live_rows - g.rows
+            FROM emsn.query_as_owner(t.whole, emsn.detections_sql(format(
+                     'SELECT d.station::text, count(*) FROM %s AS d WHERE {live} GROUP BY 1', t.part))) AS g (station text, rows bigint)
+            WHERE s.station = g.station;
             PERFORM emsn.execute_as_owner(t.whole, 'pg_catalog, pg_temp',
                                           format('ALTER TABLE %s DETACH PARTITION %s', t.whole, t.part));
             detached := true;

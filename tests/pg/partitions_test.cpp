@@ -35,6 +35,13 @@ TEST_F(Partitions, AreMadeByTheDailyJob) {
     db.exec("INSERT INTO emsn.station_settings (station) SELECT n::text FROM generate_series(1, 50) AS n");
     db.exec("CALL emsn.run_job('maintain')");
     EXPECT_EQ(db.value("SELECT count(*) FROM emsn.station_habits"), "50");
+    // partitions are more urgent than what is usual
+    db.exec("DROP TABLE " + next + "; ALTER TABLE emsn.station_habits ADD CHECK (station <> '7') NOT VALID");
+    db.exec("CALL emsn.run_job('maintain')");
+    EXPECT_EQ(db.text("SELECT to_regclass('" + next +
+                      "') IS NULL, rows, result LIKE 'what is usual was not learned: %violates%' FROM "
+                      "emsn.runs ORDER BY run DESC LIMIT 1"),
+              "f|1|t");
     // of a view nothing
     db.exec("TRUNCATE emsn.station_habits; CREATE VIEW seen AS SELECT * FROM bird_detections; SELECT "
             "emsn.use_detections('seen')");
@@ -121,6 +128,24 @@ TEST_F(Partitions, OldOnesAreListedAndThenTakenOff) {
     hear(month(-12, "YYYY-MM-05"), 1500);
     EXPECT_EQ(db.text("SELECT partition, moved FROM emsn.maintain_partitions()"),
               "public." + oldest + "_2|1500");
+}
+
+// Or a station's next whole comparison would send them all again.
+TEST_F(Partitions, WhatIsTakenOffIsNotMissedByPublishers) {
+    const auto old = month(-12, "YYYY-MM-05");
+    const auto young = month(-1, "YYYY-MM-05");
+    Publication p{.rows = {bird(old + " 10:00:00"), bird(old + " 11:00:00"), bird(young + " 10:00:00")}};
+    EXPECT_EQ(publish(p), "inserted 3");
+    p.rows.erase(p.rows.begin());
+    EXPECT_EQ(publish(p), "deleted 1, unchanged 2");
+    db.exec("INSERT INTO bird_detections (station, detection_timestamp, species) SELECT 'tuin', '" + old +
+            "', 'x' FROM generate_series(1, 4)");
+    const std::string kept = "SELECT live_rows, emsn.publish_live_rows('zolder') FROM emsn.sync_state";
+    EXPECT_EQ(db.text(kept), "2|2");
+    db.exec("SELECT emsn.detach_partitions('11 months')");
+    EXPECT_EQ(db.text(kept), "2|2");
+    db.exec("SELECT emsn.detach_partitions('11 months', dry_run => false)");
+    EXPECT_EQ(db.text(kept), "1|1");
 }
 
 TEST_F(Partitions, WrongUseIsSaid) {

@@ -49,6 +49,23 @@ class EndToEnd : public PublishTest {
     const std::string conf_ = dir_ / "emsn.conf";
 };
 
+TEST_F(EndToEnd, MonthsTakenOffAtTheCentreAreNotSentAgain) {
+    db.exec("DROP TABLE bird_detections; SELECT emsn.create_detections('public.bird_detections', 'month')");
+    at_station("INSERT INTO detections (Date, Time, Sci_Name, Com_Name, Confidence, File_Name) SELECT "
+               "date('now', 'start of month', '-12 months', '+4 days'), '10:00:0' || value, 'Turdus merula', "
+               "'Blackbird', 0.9, 'old' || value FROM json_each('[1, 2, 3]')");
+    EXPECT_EQ(publish()["inserted"], 1003);
+    db.exec("SELECT emsn.detach_partitions('11 months', dry_run => false)");
+    EXPECT_EQ(db.value("SELECT count(*) FROM bird_detections"), "1000");
+    // the daily comparison of everything
+    db.exec("UPDATE emsn.sync_state SET compared_at = compared_at - interval '25 hours'");
+    hear(2000);
+    const auto report = publish();
+    EXPECT_EQ(report["mode"], "days");
+    EXPECT_EQ(report["inserted"], 1);
+    EXPECT_EQ(db.value("SELECT count(*) FROM bird_detections"), "1001");
+}
+
 TEST_F(EndToEnd, WhatTheTimersDidIsKnownAtTheCentre) {
     if (::geteuid() != 0)
         GTEST_SKIP() << "only root can start a systemd in namespaces";
