@@ -92,9 +92,13 @@ BEGIN
     IF emsn.detections_sql('{zone}') = '' THEN
         RETURN format('%L::timestamp[]', local_times);
     END IF;
-    RETURN format('%L::timestamptz[]', ARRAY(SELECT t AT TIME ZONE border_literals.time_zone
-                                             FROM unnest(local_times) WITH ORDINALITY AS u (t, n)
-                                             ORDER BY n));
+    -- of a midnight that comes twice, the first: AT TIME ZONE takes the second
+    RETURN format('%L::timestamptz[]', ARRAY(
+        SELECT CASE WHEN t = date_trunc('day', t) AND (m.second - interval '1 hour') AT TIME ZONE border_literals.time_zone = t
+                    THEN m.second - interval '1 hour' ELSE m.second END
+        FROM unnest(local_times) WITH ORDINALITY AS u (t, n)
+        CROSS JOIN LATERAL (SELECT t AT TIME ZONE border_literals.time_zone AS second) AS m
+        ORDER BY n));
 END
 $$;
 COMMENT ON FUNCTION emsn.border_literals(timestamp[], text) IS 'Array constant of local times, in the type of the column detection_timestamp.';

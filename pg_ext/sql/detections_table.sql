@@ -120,9 +120,11 @@ AS $$
 $$;
 COMMENT ON FUNCTION emsn.detections_columns() IS 'The columns of a table of detections but its id, for CREATE TABLE.';
 
+-- An abbreviation such as IST, which a session may write times with, means another zone when it is read.
 CREATE FUNCTION emsn.create_detections_in(name text, partition_by text, default_schema name) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
 AS $$
 DECLARE
     -- enough to load a year of history and to look away for a year; the default partition takes the rest

@@ -82,6 +82,21 @@ TEST_F(Bulk, AnswersAsOneByOneOfLocalTime) {
     expect_all_same();
 }
 
+// Where the clock goes back at 1 o'clock, to 0: the day begins with the first of the two midnights.
+TEST_F(Bulk, AMidnightThatComesTwiceBeginsTheDayOnce) {
+    db.exec("SELECT emsn.create_detections('public.bird_detections'); INSERT INTO emsn.station_settings "
+            "(station, time_zone) VALUES ('island', 'Atlantic/Azores'), ('inland', 'Europe/Amsterdam'); "
+            "INSERT INTO bird_detections (station, detection_timestamp, species) SELECT s, timestamptz "
+            "'2026-10-24 20:00+00' + n * interval '20 minutes', 'x' FROM (VALUES ('island'), ('inland')) AS "
+            "v (s), "
+            "generate_series(0, 120) AS n");
+    const std::string days = "('2026-10-23', '2026-10-27')";
+    expect_same("*", "emsn.detections_per_station" + days, "emsn.bulk_detections_per_station" + days);
+    EXPECT_EQ(db.text("SELECT day, detections FROM emsn.bulk_detections_per_station" + days +
+                      " WHERE station = 'island' AND detections > 0 ORDER BY 1"),
+              "2026-10-24|12\n2026-10-25|75\n2026-10-26|34");
+}
+
 TEST_F(Bulk, FiftyStationsAreMany) {
     fill("none");
     const auto before =
@@ -162,6 +177,12 @@ TEST_F(Bulk, HealthOfManyGoesByWhatWasLearned) {
     EXPECT_EQ(
         db.text("SELECT station, detections FROM emsn.detections_today WHERE station IN ('today', 'old')"),
         "old|0\ntoday|1");
+    // nor one of an earlier month that ended since
+    db.exec(
+        "UPDATE emsn.station_habits SET learned_at = learned_at - interval '33 days' WHERE station = 'busy';"
+        "INSERT INTO bird_detections (station, detection_timestamp, species) VALUES ('before', now() - "
+        "interval '32 days', 'x')");
+    EXPECT_EQ(db.text("SELECT detections FROM emsn.detections_today WHERE station = 'before'"), "0");
     // too old to hold
     db.exec("UPDATE emsn.station_habits SET day = day - 3");
     EXPECT_EQ(db.text("SELECT * FROM emsn.learned_habit_rows()"), "");

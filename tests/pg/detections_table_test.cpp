@@ -132,5 +132,15 @@ TEST_F(DetectionsTable, OnlyTheOwnerNamesTablesAndWritesSettings) {
     }
 }
 
+// IST is written as +05:30 and read as +02:00.
+TEST_F(DetectionsTable, MonthsAreThoseOfUtcWhateverTheSession) {
+    db.exec("SET timezone = 'Asia/Kolkata'; SET datestyle = 'SQL, DMY'");
+    EXPECT_EQ(db.value("SELECT emsn.create_detections('by_month', 'month')"), "public.by_month");
+    db.exec("RESET datestyle; SET timezone = 'UTC'");
+    EXPECT_EQ(db.value("SELECT count(*) FROM emsn.time_partitions() WHERE from_time = date_trunc('month', "
+                       "from_time) AND to_time = from_time + interval '1 month'"),
+              "25");
+}
+
 } // namespace
 } // namespace emsn::test
