@@ -4,12 +4,11 @@
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) \g /dev/null
 SELECT coalesce(max(b.learned_at) <= now() - make_interval(hours => :'hours'), true) AS due
 FROM emsn.baselines AS b \gset
-\if :due
-CALL emsn.run_job('learn');
-\endif
+-- the most urgent first: one that fails ends the run
 CALL emsn.run_job('check_anomalies');
 \if :due
 CALL emsn.run_job('maintain');
+CALL emsn.run_job('learn');
 \endif
 SELECT format('%s baselines, %s anomalies open',
               (SELECT count(*) FROM emsn.baselines),

@@ -77,9 +77,16 @@ WITH RECURSIVE
     GROUP BY c.species
     HAVING sum(c.span = 0) > 0
   ),
+  names AS MATERIALIZED (
+    -- the bare column comes from the row of the maximum, where that is the only one
+    SELECT d.Sci_Name AS species, d.Com_Name AS name, max(d.Date || ' ' || d.Time)
+    FROM p
+    JOIN detections AS d ON d.Date <= p.last_day
+    WHERE d.Sci_Name IN (SELECT species FROM species)
+    GROUP BY d.Sci_Name
+  ),
   history AS MATERIALIZED (
-    -- the bare column comes from the row of the maximum
-    SELECT d.Sci_Name AS species, d.Com_Name AS name, max(d.Date || ' ' || d.Time), min(d.Date) AS first_ever,
+    SELECT d.Sci_Name AS species, min(d.Date) AS first_ever,
            min(iif(d.Date >= substr(p.first_day, 1, 4) || '-01-01', d.Date, NULL)) AS first_of_year
     FROM p
     JOIN detections AS d ON d.Date <= p.last_day
@@ -94,10 +101,11 @@ WITH RECURSIVE
     GROUP BY species
   ),
   named AS MATERIALIZED (
-    SELECT s.*, coalesce(nullif(h.name, ''), s.species) AS label, h.first_ever >= p.first_day AS is_new,
+    SELECT s.*, coalesce(nullif(c.name, ''), s.species) AS label, h.first_ever >= p.first_day AS is_new,
            coalesce(h.first_of_year >= p.first_day, 1) AS is_first, r.detections AS recently
     FROM p
     CROSS JOIN species AS s
+    LEFT JOIN names AS c ON c.species = s.species
     LEFT JOIN history AS h ON h.species = s.species
     LEFT JOIN recent AS r ON r.species = s.species
   ),

@@ -19,8 +19,8 @@ END;
 COMMENT ON FUNCTION emsn.change_log(oid) IS 'The table that notes the changes of another; NULL: there is none, or it is another one of that name.';
 
 -- Everything below the table. A note counts only if no change can have gone unnoticed: the same table, with the same
--- partitions, triggers that nobody took off or put back (xmin), and nobody who writes beside them: logical replication
--- fires no statement triggers, a foreign partition has none.
+-- partitions, columns and files (ALTER TABLE fires no trigger), triggers that nobody took off or put back (xmin), and nobody
+-- who writes beside them: logical replication fires no statement triggers, a foreign partition has none.
 CREATE FUNCTION emsn.change_tracking(relation oid, OUT log regclass, OUT fingerprint text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -32,11 +32,16 @@ BEGIN
                                      FROM emsn.table_tree(relation) AS p
                                      JOIN pg_subscription_rel AS s ON s.srrelid = p.part)
                 THEN md5(emsn.change_log(relation)::oid::text
-                         || string_agg(concat_ws(' ', t.part::oid, g.oid, g.xmin, g.tgenabled), ',' ORDER BY t.part, g.oid))
+                         || string_agg(concat_ws(' ', t.part::oid, c.relfilenode, k.columns, g.oid, g.xmin, g.tgenabled), ','
+                                      ORDER BY t.part, g.oid))
            END
     INTO fingerprint
     FROM emsn.table_tree(relation) AS t
     JOIN pg_class AS c ON c.oid = t.part
+    CROSS JOIN LATERAL (SELECT string_agg(concat_ws(' ', a.attnum, a.atttypid), ' ' ORDER BY a.attnum) AS columns
+                        FROM pg_attribute AS a
+                        WHERE a.attrelid = t.part AND NOT a.attisdropped
+                          AND a.attname IN ('station', 'detection_timestamp', 'species', 'confidence', 'deleted')) AS k
     LEFT JOIN pg_trigger AS g ON g.tgrelid = t.part AND g.tgname LIKE 'emsn\_note\_%';
     log := CASE WHEN fingerprint IS NOT NULL THEN emsn.change_log(relation) END;
 END

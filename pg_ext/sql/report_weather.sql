@@ -25,7 +25,9 @@ BEGIN
     SELECT array_agg(a.attname::text ORDER BY a.attnum)
     INTO measures
     FROM pg_attribute AS a
-    JOIN pg_type AS t ON t.oid = a.atttypid AND t.typcategory = 'N'
+    JOIN pg_type AS t ON t.oid = a.atttypid
+        AND coalesce(nullif(t.typbasetype, 0), t.oid) IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype,
+                                                          'float8'::regtype, 'numeric'::regtype)
     WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
       AND a.attname ~* '(temp|humid|press|baro|rain|precip|wind|gust|sun|solar|uv|lux|light|dew|cloud|snow)'
       AND a.attname !~* '(dir|_id$|^id$)';
@@ -65,8 +67,7 @@ BEGIN
     FROM unnest(w.measures) WITH ORDINALITY AS u (name, number);
     RETURN QUERY EXECUTE query USING p.first_day::timestamp, (p.last_day + 1)::timestamp;
 EXCEPTION
-    WHEN insufficient_privilege OR lock_not_available OR undefined_table OR undefined_column OR undefined_function
-         OR fdw_error OR numeric_value_out_of_range THEN
+    WHEN OTHERS THEN
         RETURN NEXT ROW('weather', 1, 'weather_data', NULL, NULL, jsonb_build_object('error', SQLERRM))::emsn.report_row;
 END
 $$;

@@ -1,11 +1,11 @@
 -- How emsn.species_days is brought up to date: which days are stale, and how they are read again.
 
--- For the seasons of a year ago, and what lies around them.
+-- For the seasons of a year ago, and what lies around them: also where baselines look back less far.
 CREATE FUNCTION emsn.first_kept_day(today date, lookback interval) RETURNS date
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (today - lookback)::date - 28
+    SELECT (today - greatest(lookback, interval '365 days'))::date - 28
 $$;
 COMMENT ON FUNCTION emsn.first_kept_day(date, interval) IS 'From which day on emsn.species_days is kept.';
 

@@ -50,9 +50,11 @@ ask_server() { # ARGS of psql
 
 ask_local() { # KIND DAY STATION
     local status=0
-    run_sqlite -readonly "$local_db" '.timeout 10000' ".parameter set @kind $1" ".parameter set @day \"'$2'\"" \
+    # first a statement, which says why the file cannot be read: .parameter would not
+    run_sqlite -readonly "$local_db" '.timeout 10000' 'SELECT 1 FROM detections LIMIT 0' ".parameter set @kind $1" ".parameter set @day \"'$2'\"" \
         ".parameter set @station \"$(sql_text "$3")\"" ".parameter set @today \"'$(date +%F)'\"" \
         ".read '$EMSN_ROOT/sql/report_local.sql'" || status=$?
+    ((status == 0 || status > 128)) || die "$status" "$local_db could not be read"
     ((status == 0)) || exit "$status"
 }
 
@@ -69,7 +71,8 @@ first_detection() {
     if [[ -n $local_db ]]; then
         run_sqlite -readonly "$local_db" '.timeout 10000' \
             "SELECT min(Date) FROM detections WHERE Date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'" || status=$?
-        ((status == 0)) || exit "$status"
+        ((status == 0 || status > 128)) || die "$status" "$local_db could not be read"
+    ((status == 0)) || exit "$status"
     else
         ask_server -v "station=$1" -f "$EMSN_ROOT/sql/report_first.sql"
     fi

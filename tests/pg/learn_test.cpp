@@ -165,6 +165,34 @@ TEST_F(Learn, OnlyDaysThatChangedAreReadAgain) {
     EXPECT_EQ(db.text(kBaselines), "");
 }
 
+// ALTER TABLE fires no trigger.
+TEST_F(Learn, RewrittenRowsAndColumnsAreReadAgain) {
+    db.exec("SELECT emsn.create_detections('d')");
+    hears("d", 300, 0, 3000);
+    learn();
+    db.exec("ALTER TABLE d ALTER species TYPE text USING replace(species, 'Species', 'Sort')");
+    learn();
+    EXPECT_EQ(db.text(kBaselines), plain("d", "timestamptz", "true"));
+    db.exec("UPDATE d SET deleted = true WHERE species = 'Sort 0'");
+    learn();
+    EXPECT_EQ(db.text(kBaselines), plain("d", "timestamptz", "NOT deleted"));
+    db.exec("ALTER TABLE d DROP deleted");
+    learn();
+    EXPECT_EQ(db.text(kBaselines), plain("d", "timestamptz", "true"));
+}
+
+// What is the first of the year, or its record day, is judged by the year.
+TEST_F(Learn, AYearIsKeptWhateverTheLookback) {
+    db.exec("SELECT emsn.create_detections('d')");
+    hears("d", 500, 0, 4000);
+    db.exec("SELECT emsn.learn_baselines_at('90 days', " + at_ + ")");
+    EXPECT_EQ(db.value("SELECT count(DISTINCT day) > 360 FROM emsn.species_days"), "t");
+    EXPECT_EQ(
+        db.value("SELECT max(detections) < 0.4 * (SELECT count(*) FROM d WHERE species = 'Species 0') FROM "
+                 "emsn.baselines WHERE station IS NULL AND species = 'Species 0'"),
+        "t");
+}
+
 TEST_F(Learn, AnotherTimeZoneTurnsTheDaysOver) {
     db.exec("SELECT emsn.create_detections('d')");
     hears("d", 300, 0, 3000);

@@ -72,6 +72,16 @@ TEST_F(ReportParts, WeatherOfAStrangerIsNotRead) {
     EXPECT_EQ(weather(), "temperature|3|3|3");
 }
 
+// Nor does it cost the birds.
+TEST_F(ReportParts, WeatherThatFailsSaysSo) {
+    hear("a", "2025-01-10 12:00:00");
+    db.exec("CREATE VIEW weather_data AS SELECT date '2025-01-01' AS at, 1 / (SELECT count(*) FROM d WHERE "
+            "species = 'none') AS temperature, 16::oid AS sun_token");
+    EXPECT_EQ(section("weather", "label, value, detail->>'error'", "2025-01-01"),
+              "weather_data|NULL|division by zero");
+    EXPECT_EQ(section("totals", "value", "2025-01-01").substr(0, 2), "1\n");
+}
+
 TEST_F(ReportParts, RejectedRowsAreCounted) {
     zone("a", "UTC");
     db.exec("INSERT INTO emsn.rejected_detections SELECT s, d::date, NULL, 'bad', 'raw', now() FROM (VALUES "

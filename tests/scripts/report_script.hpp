@@ -11,11 +11,15 @@ namespace emsn::test {
 class ReportScript : public PgTest {
   protected:
     // The test machine's own configuration stays out.
-    Outcome report(const std::vector<std::string> &words, const std::string &conninfo) {
+    Outcome report(const std::vector<std::string> &words, const std::string &conninfo,
+                   const std::vector<std::string> &more = {}) {
         write_file(scratch_ / "emsn.conf", "");
         std::vector<std::string> argv = {kScript};
         argv.insert(argv.end(), words.begin(), words.end());
-        return run(argv, {"EMSN_PG=" + conninfo, "EMSN_CONF=" + (scratch_ / "emsn.conf"), "PGUSER=postgres"});
+        std::vector<std::string> env = {"EMSN_PG=" + conninfo, "EMSN_CONF=" + (scratch_ / "emsn.conf"),
+                                        "PGUSER=postgres"};
+        env.insert(env.end(), more.begin(), more.end());
+        return run(argv, env);
     }
     Outcome report(const std::vector<std::string> &words) {
         return report(words, PgCluster::shared().conninfo(database()));

@@ -152,6 +152,64 @@ TEST_F(ReportOptions, PendingMakesEachCompleteMonthThatIsMissing) {
         false);
 }
 
+// The machine may be ahead of the stations.
+TEST_F(ReportOptions, PendingLeavesOutWhatIsNotOverWhereTheStationsAre) {
+    db.exec(
+        "SELECT emsn.create_detections('public.d'); INSERT INTO d (station, detection_timestamp, species) "
+        "SELECT 'a', now() - n * interval '20 days', 'x' FROM generate_series(0, 4) AS n");
+    ::mkdir((scratch_ / "out").c_str(), 0755);
+    ::mkdir((scratch_ / "bin").c_str(), 0755);
+    const std::string date = scratch_ / "bin/date";
+    write_file(date,
+               "#!/bin/sh\n[ \"$*\" != +%F ] || exec /usr/bin/date -d '45 days' +%F\nexec /usr/bin/date "
+               "\"$@\"\n");
+    ::chmod(date.c_str(), 0755);
+    const auto out =
+        report({"monthly", "--pending", scratch_ / "out", "--format", "json"},
+               PgCluster::shared().conninfo(database()), {"PATH=" + (scratch_ / "bin") + ":/usr/bin:/bin"});
+    EXPECT_EQ(out.status, 0) << out.err;
+    const auto last =
+        db.value("SELECT 'monthly-' || to_char(current_date - interval '1 month', 'YYYY-MM') || "
+                 "'.json'");
+    const auto names = listing("out");
+    ASSERT_GE(names.size(), last.size() + 1);
+    EXPECT_EQ(names.substr(names.size() - last.size() - 1), last + "\n");
+}
+
+TEST_F(ReportOptions, AStationsFileThatCannotBeReadIsNamed) {
+    const std::string odd = scratch_ / "odd.db";
+    write_file(odd, std::string(4096, 'x'));
+    auto out = report({"monthly", "--local", odd});
+    EXPECT_EQ(out.status, 1);
+    EXPECT_NE(out.err.find("not a database"), std::string::npos) << out.err;
+    EXPECT_NE(out.err.find("emsn-report: " + odd + " could not be read\n"), std::string::npos) << out.err;
+    const auto local = birds({40});
+    const Process holder({"/usr/bin/python3", "-c",
+                          "import signal, sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('BEGIN "
+                          "EXCLUSIVE'); open(sys.argv[2], 'w').close(); signal.pause()",
+                          local, scratch_ / "held"},
+                         scratch_ / "holder.out");
+    ASSERT_TRUE(eventually([&] { return ::access((scratch_ / "held").c_str(), F_OK) == 0; }));
+    out = report({"monthly", "--local", local});
+    EXPECT_EQ(out.status, 75);
+    EXPECT_NE(out.err.find("database is locked"), std::string::npos) << out.err;
+}
+
+TEST_F(ReportOptions, ALocalReportSaysTheNewestName) {
+    const auto local = birds({});
+    EXPECT_EQ(
+        run({"sqlite3", "-bail", local,
+             "INSERT INTO detections SELECT column1, '10:00:00', 'Turdus merula', column2, 0.9, 0, 0, 0, 0, "
+             "0, 0, 'f' FROM (VALUES ('2025-10-01', 'Oldest'), ('2025-10-30', 'Newest'), ('2025-10-02', "
+             "'Middle'), ('2025-11-02', 'Later'))"})
+            .err,
+        "");
+    const auto page = made({"monthly", "--month", "2025-10", "--format", "md", "--local", local});
+    EXPECT_NE(page.find("Newest"), std::string::npos);
+    for (const std::string other : {"Oldest", "Middle", "Later"})
+        EXPECT_EQ(page.find("| " + other), std::string::npos) << page;
+}
+
 TEST_F(ReportOptions, PendingWaitsForAServerThatIsAway) {
     small();
     ::mkdir((scratch_ / "out").c_str(), 0755);
@@ -161,6 +219,9 @@ TEST_F(ReportOptions, PendingWaitsForAServerThatIsAway) {
     EXPECT_EQ(listing("out"), "");
     EXPECT_EQ(made(words).find((scratch_ / "out") + "/monthly-2025-12-a%20b.text\n"), 0u);
     EXPECT_EQ(report({"monthly", "--pending", scratch_ / "none"}).status, 1);
+    const auto typo = report({"monthly", "--pending", scratch_ / "out", "--station", "a"});
+    EXPECT_EQ(typo.status, 1);
+    EXPECT_NE(typo.err.find("no station \"a\" is known"), std::string::npos) << typo.err;
     db.exec("INSERT INTO d (station, detection_timestamp, species) VALUES ('a b', '0900-01-01', 'x')");
     const auto out = report(words);
     EXPECT_EQ(out.status, 1);
