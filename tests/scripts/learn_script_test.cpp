@@ -39,12 +39,12 @@ TEST_F(LearnScript, LearnsWhenThatIsDueAndAlwaysLooksForAnomalies) {
     auto outcome = learn();
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     EXPECT_EQ(outcome.out, "0 baselines, 1 anomalies open\n");
-    EXPECT_EQ(ran(), "learn check_anomalies maintain") << "never learned before";
+    EXPECT_EQ(ran(), "check_anomalies maintain learn") << "never learned before";
     db.exec("INSERT INTO emsn.baselines VALUES (now() - interval '19 hours')");
     EXPECT_EQ(learn().status, 0);
     EXPECT_EQ(ran(), "check_anomalies");
     EXPECT_EQ(learn({"--every", "19"}).status, 0);
-    EXPECT_EQ(ran(), "learn check_anomalies maintain");
+    EXPECT_EQ(ran(), "check_anomalies maintain learn");
 }
 
 TEST_F(LearnScript, ExitCodesTellWhetherItIsWorthTryingAgain) {
