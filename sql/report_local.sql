@@ -81,8 +81,7 @@ WITH RECURSIVE
     -- the bare column comes from the row of the maximum, where that is the only one
     SELECT d.Sci_Name AS species, d.Com_Name AS name, max(d.Date || ' ' || d.Time)
     FROM p
-    JOIN detections AS d ON d.Date <= p.last_day
-    WHERE d.Sci_Name IN (SELECT species FROM species)
+    JOIN detections AS d ON d.Date BETWEEN p.first_day AND p.last_day
     GROUP BY d.Sci_Name
   ),
   history AS MATERIALIZED (

@@ -48,14 +48,18 @@ ask_server() { # ARGS of psql
     exit 1
 }
 
-ask_local() { # KIND DAY STATION
+read_local() { # ARGS of sqlite3
     local status=0
-    # first a statement, which says why the file cannot be read: .parameter would not
-    run_sqlite -readonly "$local_db" '.timeout 10000' 'SELECT 1 FROM detections LIMIT 0' ".parameter set @kind $1" ".parameter set @day \"'$2'\"" \
-        ".parameter set @station \"$(sql_text "$3")\"" ".parameter set @today \"'$(date +%F)'\"" \
-        ".read '$EMSN_ROOT/sql/report_local.sql'" || status=$?
+    run_sqlite -readonly "$local_db" '.timeout 10000' "$@" || status=$?
     ((status == 0 || status > 128)) || die "$status" "$local_db could not be read"
     ((status == 0)) || exit "$status"
+}
+
+ask_local() { # KIND DAY STATION
+    # first a statement, which says why the file cannot be read: .parameter would not
+    read_local 'SELECT 1 FROM detections LIMIT 0' ".parameter set @kind $1" ".parameter set @day \"'$2'\"" \
+        ".parameter set @station \"$(sql_text "$3")\"" ".parameter set @today \"'$(date +%F)'\"" \
+        ".read '$EMSN_ROOT/sql/report_local.sql'"
 }
 
 fetch_rows() {
@@ -67,12 +71,8 @@ fetch_rows() {
 }
 
 first_detection() {
-    local status=0
     if [[ -n $local_db ]]; then
-        run_sqlite -readonly "$local_db" '.timeout 10000' \
-            "SELECT min(Date) FROM detections WHERE Date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'" || status=$?
-        ((status == 0 || status > 128)) || die "$status" "$local_db could not be read"
-    ((status == 0)) || exit "$status"
+        read_local "SELECT min(Date) FROM detections WHERE Date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'"
     else
         ask_server -v "station=$1" -f "$EMSN_ROOT/sql/report_first.sql"
     fi
