@@ -17,37 +17,42 @@ END
 $$;
 COMMENT ON FUNCTION emsn.leaf_parts() IS 'The table of detections, or the partitions that hold its rows.';
 
--- Foreign parts of the table of detections. stations: those of its bounds, when the table is partitioned by list of
--- station; NULL: not known from the catalogs.
+CREATE FUNCTION emsn.listed_stations(part oid) RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    bounds CONSTANT text := (
+        SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM '^FOR VALUES IN \((.*)\)$')
+        FROM pg_class AS c
+        JOIN pg_inherits AS i ON i.inhrelid = c.oid
+        JOIN pg_partitioned_table AS t ON t.partrelid = i.inhparent AND t.partstrat = 'l' AND t.partnatts = 1
+        JOIN pg_attribute AS a ON a.attrelid = t.partrelid AND a.attnum = t.partattrs[0] AND a.attname = 'station'
+        WHERE c.oid = part);
+    stations text[];
+BEGIN
+    IF bounds IS NOT NULL THEN
+        -- literals as the server itself writes them
+        EXECUTE format('SELECT array_remove(ARRAY[%s]::text[], NULL)', bounds) INTO stations;
+    END IF;
+    RETURN stations;
+END
+$$;
+COMMENT ON FUNCTION emsn.listed_stations(oid) IS 'The stations of a partition by its bounds; NULL: the default one, or the table is not partitioned by list of station.';
+
+-- Foreign parts of the table of detections.
 CREATE FUNCTION emsn.remote_parts()
 RETURNS TABLE (part regclass, server name, stations text[])
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    bounds text;
 BEGIN
-    FOR part, server, bounds IN
-        SELECT p.part,
-               s.srvname,
-               (SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM '^FOR VALUES IN \((.*)\)$')
-                FROM pg_class AS c
-                JOIN pg_inherits AS i ON i.inhrelid = c.oid
-                JOIN pg_partitioned_table AS t ON t.partrelid = i.inhparent AND t.partstrat = 'l' AND t.partnatts = 1
-                JOIN pg_attribute AS a ON a.attrelid = t.partrelid AND a.attnum = t.partattrs[0] AND a.attname = 'station'
-                WHERE c.oid = p.part)
-        FROM emsn.leaf_parts() AS p
-        JOIN pg_foreign_table AS f ON f.ftrelid = p.part
-        JOIN pg_foreign_server AS s ON s.oid = f.ftserver
-        ORDER BY s.srvname, p.part::text
-    LOOP
-        stations := NULL;
-        IF bounds IS NOT NULL THEN
-            -- literals as the server itself writes them
-            EXECUTE format('SELECT array_remove(ARRAY[%s]::text[], NULL)', bounds) INTO stations;
-        END IF;
-        RETURN NEXT;
-    END LOOP;
+    RETURN QUERY
+    SELECT p.part, s.srvname, emsn.listed_stations(p.part)
+    FROM emsn.leaf_parts() AS p
+    JOIN pg_foreign_table AS f ON f.ftrelid = p.part
+    JOIN pg_foreign_server AS s ON s.oid = f.ftserver
+    ORDER BY s.srvname, p.part::text;
 END
 $$;
 COMMENT ON FUNCTION emsn.remote_parts() IS 'Parts of the table of detections on other servers, and the stations that each has by its bounds.';

@@ -61,6 +61,7 @@ GRANT EXECUTE ON FUNCTION
     emsn.detections_per_station(date, date),
     emsn.table_tree(oid),
     emsn.leaf_parts(),
+    emsn.listed_stations(oid),
     emsn.remote_parts(),
     emsn.is_remote(),
     emsn.bulk_sql(text),
